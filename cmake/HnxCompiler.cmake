@@ -1,0 +1,21 @@
+# Compiler flags, sanitizers and ccache: one place.
+find_program(HNX_CCACHE ccache)
+if(HNX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # base_dir and hash_dir let build directories share objects; the sloppiness is what precompiled headers need.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${HNX_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+endif()
+
+add_library(hnx_flags INTERFACE)
+target_compile_options(hnx_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Werror
+  -fno-omit-frame-pointer
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  # g++ 12 warns of uninitialised and dangling members inside its own <variant> and <optional> at -O2.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-free-nonheap-object>)
+if(HNX_SANITIZE)
+  add_compile_options(-fsanitize=${HNX_SANITIZE} -fno-sanitize-recover=all -g1)
+  add_link_options(-fsanitize=${HNX_SANITIZE})
+endif()
