@@ -1,0 +1,49 @@
+// Corestore: a folder of Hypercores that one process writes. Layout and keys are those of
+// corestore 6 with {compat: false, manifestVersion: 1} (docs/formats/hyperdrive.md):
+//
+//   primary-key                             32 raw bytes: every named core's key pair derives from
+//   it cores/aa/bb/<discovery key in hex>/     one core
+//
+// The process that holds a Corestore holds the write lock on `primary-key` that JavaScript holds
+// too (fcntl F_OFD_SETLK, whole file), so the two never write at once.
+//
+// Threads: not thread-safe; one thread owns the store and the drives opened on it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "base/file.h"
+#include "base/result.h"
+
+namespace hnx::hyper {
+
+using PrimaryKey = std::array<std::byte, 32>;
+
+class Corestore {
+ public:
+  // Makes a store with a random primary key, or with the given one (a backed-up index key, a test).
+  // kAlreadyExists: `folder` has a primary-key already.
+  static Result<std::unique_ptr<Corestore>> Create(std::filesystem::path folder);
+  static Result<std::unique_ptr<Corestore>> Create(std::filesystem::path folder,
+                                                   const PrimaryKey& primary_key);
+  // kNotFound: no store there. kFailedPrecondition: another process has it open.
+  static Result<std::unique_ptr<Corestore>> Open(std::filesystem::path folder);
+  ~Corestore();
+
+  const std::filesystem::path& folder() const { return folder_; }
+  // Never logged, never printed.
+  const PrimaryKey& primary_key() const { return primary_key_; }
+
+ private:
+  Corestore(std::filesystem::path folder, const PrimaryKey& primary_key, UniqueFd lock);
+
+  std::filesystem::path folder_;
+  PrimaryKey primary_key_;
+  UniqueFd lock_;
+};
+
+}  // namespace hnx::hyper
