@@ -52,9 +52,8 @@ template <class T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
  public:
   using tl::expected<T, Error>::expected;
-  Result(Error error)
-      : tl::expected<T, Error>(tl::unexpect, std::move(error)) {
-  }  // NOLINT(google-explicit-constructor): `return Error{...}` is the point of the type
+  // NOLINTNEXTLINE(google-explicit-constructor): `return Error{...};` is the point of the type
+  Result(Error error) : tl::expected<T, Error>(tl::unexpect, std::move(error)) {}
 };
 
 // Shorthands for the common codes: `return InvalidArgument("...")`.
@@ -84,6 +83,7 @@ Error Errno(std::string_view operation, std::string_view object);
     }                                           \
   } while (false)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses
 // HNX_ASSIGN_OR_RETURN(auto path, StorePath::Parse(text));
 #define HNX_ASSIGN_OR_RETURN(lhs, expression) \
   HNX_ASSIGN_OR_RETURN_INNER(HNX_CONCAT(hnx_result_, __LINE__), lhs, expression)
@@ -93,3 +93,4 @@ Error Errno(std::string_view operation, std::string_view object);
     return std::move(result).error();                       \
   }                                                         \
   lhs = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses): end of the macros that declare
