@@ -1,0 +1,53 @@
+// Audit: checks a whole core, every block and node, and names the file and the place of whatever is
+// wrong. It reads everything once and holds no more than a few pages.
+//
+// A flipped bit is found in: either header slot and any entry of `oplog` (checksums), every node of
+// `tree` (hashes up to the signed roots) and every slot that must be blank, every bit of `bitfield`
+// (against the bytes in `data`; beyond the length it must be zero), every present block of `data`.
+// Not checked, because nothing there means anything: bytes of `oplog` behind a header within its
+// slot, entries left by an older header, bytes of `data` beyond the committed length, the inside of
+// cleared blocks, slots that pending oplog entries are about to overwrite. An empty block's bit
+// cannot be checked either, nor a cleared bit over a block of zeros behind the first cleared one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "hyper/core/core_storage.h"
+
+namespace hnx::hyper {
+
+// Findings beyond this are counted, not kept.
+inline constexpr std::size_t kAuditFindingsMax = 100;
+
+struct AuditFinding {
+  CoreFile file;
+  std::uint64_t offset = 0;  // byte in that file where the damaged thing begins
+  std::string message;       // names the thing: "block 17", "node 34", "header slot 1"
+
+  // "<file> at byte <offset>: <message>"
+  std::string ToString() const;
+};
+
+struct AuditReport {
+  std::vector<AuditFinding> findings;
+  std::uint64_t findings_total = 0;
+  std::uint64_t nodes_checked = 0;
+  std::uint64_t blocks_checked = 0;
+  std::uint64_t bytes_checked = 0;
+  std::uint64_t blocks_absent = 0;  // cleared
+
+  bool clean() const { return findings_total == 0; }
+};
+
+// Called now and then with the bytes of `data` checked since the last call.
+using AuditProgress = std::function<void(std::uint64_t bytes)>;
+
+// Changes nothing, so it may run on read-only storage and beside a writer. An Error is a failure to
+// read (kNotFound: no core there); damage is a finding.
+Result<AuditReport> AuditCore(CoreStorage& storage, const AuditProgress& progress = {});
+
+}  // namespace hnx::hyper

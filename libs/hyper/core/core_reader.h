@@ -1,0 +1,81 @@
+// CoreReader: a live, read-only view of a core while another thread or process appends to, flushes
+// and clears it. It writes nothing and needs no lock but the shared one on a range of `data`.
+//
+// The view stands at one head until Refresh moves it. The head may be one that the writer's machine
+// would still lose in a power cut, or that was not accepted by whoever decides about it: a process
+// that announces heads to others takes them from the writer, not from here.
+//
+// Blocks come verified against the signed roots. A block that the writer cleared in the meantime is
+// kNotFound, never zeros.
+//
+// Threads: one at a time. A DataLock it gave out is independent of it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "hyper/codec/index_types.h"
+#include "hyper/core/audit.h"
+#include "hyper/core/core_head.h"
+#include "hyper/core/core_storage.h"
+#include "hyper/core/hypercore.h"
+
+namespace hnx::hyper {
+
+class CoreReader {
+ public:
+  // `storage` needs to be readable only (FlatCoreStorage::OpenReadOnly). kNotFound: no core there.
+  // kDataLoss: its newest head does not verify.
+  static Result<std::unique_ptr<CoreReader>> Open(std::unique_ptr<CoreStorage> storage);
+  ~CoreReader();
+  CoreReader(const CoreReader&) = delete;
+  CoreReader& operator=(const CoreReader&) = delete;
+
+  // Moves to the newest head and the newest bitfield; true when anything changed. Two small reads
+  // when nothing did. On an error the view stays as it was.
+  Result<bool> Refresh();
+
+  const CoreKey& key() const;
+  const DiscoveryKey& discovery_key() const;
+  const std::optional<Manifest>& manifest() const;
+  const std::vector<UserDataItem>& user_data() const;
+  std::string name() const;
+
+  const CoreHead& head() const;
+  std::uint64_t length() const { return head().length; }
+  std::uint64_t byte_length() const { return head().byte_length; }
+
+  Result<bool> Has(BlockIndex block);
+  // Whether every block of the range is there.
+  Result<bool> HasAll(BlockRange blocks);
+  // As Hypercore::Get. When the writer cut or cleared in the meantime the view is refreshed.
+  Result<Bytes> Get(BlockIndex block);
+  Result<ByteRange> Locate(BlockIndex block);
+  // The bytes of a run of blocks.
+  Result<ByteRange> Locate(BlockRange blocks);
+
+  // Locks the bytes of the blocks against clearing and looks, with the lock held, whether they are
+  // all there: kNotFound when not. While the lock lives the bytes can be sent with sendfile(2) from
+  // its descriptor; they are not verified. `wait`: clearing is short, so waiting is usual.
+  struct LockedBlocks {
+    ByteRange bytes;
+    DataLock lock;
+  };
+  Result<LockedBlocks> LockRange(BlockRange blocks, LockWait wait = LockWait::kWait);
+
+  // Bytes of `data` below byte_length(), unverified: only for a range that is locked.
+  Result<void> ReadBytes(ByteOffset at, std::span<std::byte> out);
+
+  Result<AuditReport> Audit(const AuditProgress& progress = {});
+
+ private:
+  class Impl;
+  explicit CoreReader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hnx::hyper
