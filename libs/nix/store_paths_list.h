@@ -5,10 +5,12 @@
 // Errors are kInvalidArgument with a RejectReason and the line's number.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "base/bytes.h"
@@ -19,9 +21,9 @@ namespace hnx::nix {
 
 struct StorePathsLimits {
   std::uint64_t lines_max = 10'000'000;
-  // So many first lines are remembered (28 bytes each) to find one hash under two names in a list
-  // that is not sorted; in a sorted list they are neighbours, and nothing needs remembering.
-  std::size_t remembered_lines_max = std::size_t{1} << 18;
+  // So many first lines are remembered (about 64 bytes each) to find one hash under two names in a
+  // list that is not sorted; in a sorted list they are neighbours, whatever its length.
+  std::size_t remembered_lines_max = std::size_t{1} << 17;
 };
 
 // What a good list was.
@@ -57,8 +59,14 @@ class StorePathsList {
   std::uint64_t line_number_ = 0;
   std::string partial_;  // at most one line
   std::optional<StorePath> previous_;
-  // Eight bytes of the store path's hash, which is a hash already -> digest of the whole path.
-  std::unordered_map<std::string, std::uint64_t> remembered_;
+  using HashPart = std::array<char, kStorePathHashLength>;
+  struct HashPartHasher {
+    std::size_t operator()(const HashPart& part) const {
+      return std::hash<std::string_view>{}({part.data(), part.size()});
+    }
+  };
+  // Hash part -> digest of the name.
+  std::unordered_map<HashPart, std::size_t, HashPartHasher> remembered_;
 };
 
 }  // namespace hnx::nix
