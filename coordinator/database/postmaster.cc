@@ -1,0 +1,230 @@
+#include "coordinator/database/postmaster.h"
+
+#include <charconv>
+#include <csignal>
+#include <sstream>
+#include <system_error>
+#include <vector>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+namespace hnx::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kReadyPollInterval{20};
+constexpr const char* kSocketName = ".s.PGSQL.5432";
+
+// The lines of postmaster.pid: pid, data directory, start time, port, socket directory, listen
+// address, shared memory, status.
+struct PidFile {
+  pid_t pid = 0;
+  std::string socket_directory;
+  std::string status;
+};
+
+std::optional<PidFile> ParsePidFile(const std::string& text) {
+  constexpr std::size_t kPidLine = 0;
+  constexpr std::size_t kSocketLine = 4;
+  constexpr std::size_t kStatusLine = 7;
+  std::vector<std::string> lines;
+  std::istringstream input(text);
+  for (std::string line; std::getline(input, line);) {
+    lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+  PidFile file;
+  if (lines.empty() ||
+      std::from_chars(lines[kPidLine].data(), lines[kPidLine].data() + lines[kPidLine].size(),
+                      file.pid)
+              .ec != std::errc() ||
+      file.pid <= 0) {
+    return std::nullopt;
+  }
+  file.socket_directory = lines.size() > kSocketLine ? lines[kSocketLine] : "";
+  file.status = lines.size() > kStatusLine ? lines[kStatusLine] : "";
+  return file;
+}
+
+bool AcceptsConnections(const fs::path& socket_directory) {
+  const std::string path = (socket_directory / kSocketName).string();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) {
+    return false;
+  }
+  path.copy(address.sun_path, path.size());
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return socket.valid() &&
+         ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+}
+
+Result<fs::path> MakeSocketDirectory(const PostmasterSettings& settings) {
+  std::string path = (settings.socket_root / "hnx-pg-XXXXXX").string();
+  if (::mkdtemp(path.data()) == nullptr) {
+    return Errno("make a directory for PostgreSQL's socket in", settings.socket_root.string());
+  }
+  if (settings.user.change_user &&
+      ::chown(path.c_str(), settings.user.ids.uid, settings.user.ids.gid) != 0) {
+    return Errno("chown", path);
+  }
+  return fs::path(path);
+}
+
+// A directory that an earlier server used, if it is still what we made; /tmp may be swept.
+bool IsUsable(const fs::path& directory, const ServerUser& user) {
+  struct stat info {};
+  return !directory.empty() && ::lstat(directory.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
+         info.st_uid == user.ids.uid && (info.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+}
+
+ChildSpec ServerSpec(const ClusterDirectory& cluster, const PostmasterSettings& settings,
+                     const fs::path& socket_directory, int log_fd) {
+  ChildSpec spec;
+  spec.arguments = {(settings.binaries.directory / "postgres").string(), "-D",
+                    cluster.path_for_server(), "-k", socket_directory.string()};
+  for (const char* setting :
+       {"listen_addresses=", "port=5432", "unix_socket_permissions=0700",
+        // What was told to anyone is on the disk (rule 5).
+        "fsync=on", "synchronous_commit=on", "full_page_writes=on",
+        // A guest on the machine: the workers need its memory more.
+        "shared_buffers=128MB", "work_mem=16MB", "maintenance_work_mem=64MB", "max_connections=60",
+        "max_parallel_workers_per_gather=0", "jit=off", "wal_compression=on", "max_wal_size=1GB",
+        "checkpoint_timeout=10min", "autovacuum_naptime=10s", "log_min_messages=warning",
+        "log_checkpoints=off", "log_line_prefix=%m [%p] ", "logging_collector=off",
+        "cluster_name=hypercore-nixos"}) {
+    spec.arguments.emplace_back("-c");
+    spec.arguments.emplace_back(setting);
+  }
+  spec.environment = {"PATH=/usr/bin:/bin", "LC_ALL=C"};
+  spec.output_fd = log_fd;
+  spec.inherited_fds = {cluster.fd()};
+  spec.new_session = true;
+  if (settings.user.change_user) {
+    spec.run_as = settings.user.ids;
+  }
+  return spec;
+}
+
+// Until postmaster.pid says "ready". False: it ended before.
+Result<bool> WaitUntilReady(const ClusterDirectory& cluster, const ProcessHandle& process,
+                            milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (process.WaitFor(kReadyPollInterval)) {
+      return false;
+    }
+    const auto file = ParsePidFile(cluster.ReadPidFile());
+    if (file && file->pid == process.pid() && file->status == "ready") {
+      return true;
+    }
+  }
+  return Error{ErrorCode::kDeadlineExceeded,
+               fmt::format("start PostgreSQL: not ready after {} s; its log ends with: {}",
+                           timeout.count() / 1000, cluster.LogTail())};
+}
+
+void EndServer(const ProcessHandle& process, milliseconds stop_timeout) {
+  constexpr milliseconds kImmediateTimeout{10'000};
+  (void)process.Signal(SIGINT);
+  if (process.WaitFor(stop_timeout)) {
+    return;
+  }
+  Log("postgres")->warn("fast shutdown took too long; stopping immediately");
+  (void)process.Signal(SIGQUIT);
+  if (!process.WaitFor(kImmediateTimeout)) {
+    (void)process.Signal(SIGKILL);
+    (void)process.WaitFor(milliseconds(-1));
+  }
+}
+
+}  // namespace
+
+Result<std::optional<Postmaster>> Postmaster::Adopt(const ClusterDirectory& cluster,
+                                                    const PostmasterSettings& settings) {
+  const auto file = ParsePidFile(cluster.ReadPidFile());
+  if (!file) {
+    return std::optional<Postmaster>();
+  }
+  auto process = ProcessHandle::Open(file->pid);
+  if (!process || !cluster.IsWorkingDirectoryOf(file->pid)) {
+    // Ended without tidying up; its number may belong to another process by now.
+    cluster.RemovePidFile();
+    return std::optional<Postmaster>();
+  }
+  if (AcceptsConnections(file->socket_directory)) {
+    Log("postgres")
+        ->info("took over the PostgreSQL that an earlier coordinator left running, pid {}",
+               file->pid);
+    return std::optional(Postmaster(*std::move(process), file->socket_directory, false));
+  }
+  Log("postgres")
+      ->warn(
+          "the PostgreSQL left running by an earlier coordinator (pid {}) has lost "
+          "its socket {}; starting another",
+          file->pid, file->socket_directory);
+  EndServer(*process, settings.stop_timeout);
+  return std::optional<Postmaster>();
+}
+
+fs::path Postmaster::RecordedSocketDirectory(const ClusterDirectory& cluster) {
+  const auto file = ParsePidFile(cluster.ReadPidFile());
+  return file ? fs::path(file->socket_directory) : fs::path();
+}
+
+Result<Postmaster> Postmaster::Start(const ClusterDirectory& cluster,
+                                     const PostmasterSettings& settings,
+                                     const fs::path& socket_directory) {
+  fs::path socket = socket_directory;
+  if (!IsUsable(socket, settings.user)) {
+    HNX_ASSIGN_OR_RETURN(socket, MakeSocketDirectory(settings));
+  }
+  // Backends of a killed server hold its memory for a moment; a new one refuses so long.
+  constexpr int kStartsMax = 20;
+  constexpr milliseconds kStartPause{250};
+  for (int start = 1;; ++start) {
+    HNX_ASSIGN_OR_RETURN(const UniqueFd log, cluster.OpenLog());
+    HNX_ASSIGN_OR_RETURN(ProcessHandle process,
+                         StartChild(ServerSpec(cluster, settings, socket, log.get())));
+    auto ready = WaitUntilReady(cluster, process, settings.start_timeout);
+    if (ready && *ready) {
+      return Postmaster(std::move(process), std::move(socket), true);
+    }
+    if (!ready) {
+      EndServer(process, settings.stop_timeout);
+      (void)hnx::coordinator::Reap(process.pid());
+      return ready.error();
+    }
+    (void)hnx::coordinator::Reap(process.pid());
+    const std::string tail = cluster.LogTail();
+    const bool in_use = tail.find("is still in use") != std::string::npos;
+    if (!in_use || start == kStartsMax) {
+      return FailedPrecondition(
+          fmt::format("start PostgreSQL: it ended at once; its log ends with: {}", tail));
+    }
+    (void)::poll(nullptr, 0, static_cast<int>(kStartPause.count()));
+  }
+}
+
+void Postmaster::Stop(const PostmasterSettings& settings) {
+  EndServer(process_, settings.stop_timeout);
+  Reap();
+  std::error_code error;
+  fs::remove_all(socket_directory_, error);
+}
+
+void Postmaster::Reap() {
+  if (is_child_) {
+    (void)hnx::coordinator::Reap(process_.pid());
+  }
+}
+
+}  // namespace hnx::coordinator
