@@ -157,6 +157,19 @@ bool ClusterDirectory::IsWorkingDirectoryOf(pid_t pid) const {
          theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
+bool ClusterDirectory::HasProcesses() const {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    const std::string name = entry.path().filename().string();
+    pid_t pid = 0;
+    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (parsed.ec == std::errc() && IsWorkingDirectoryOf(pid)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Result<UniqueFd> ClusterDirectory::OpenLog() const {
   const fs::path path = directory_ / "log";
   HNX_ASSIGN_OR_RETURN(UniqueFd log, OpenFile(path, O_RDWR | O_CREAT | O_APPEND, kPrivateFile));

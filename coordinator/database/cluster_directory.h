@@ -43,6 +43,8 @@ class ClusterDirectory {
   void RemovePidFile() const;
   // Whether a process works inside the cluster directory, as a postmaster does.
   bool IsWorkingDirectoryOf(pid_t pid) const;
+  // Whether any does: backends live on for a moment when their postmaster was killed.
+  bool HasProcesses() const;
 
   // Opens the log for appending; begins it anew when it has grown beyond kLogBytesMax.
   Result<UniqueFd> OpenLog() const;

@@ -132,6 +132,27 @@ Result<bool> WaitUntilReady(const ClusterDirectory& cluster, const ProcessHandle
                            timeout.count() / 1000, cluster.LogTail())};
 }
 
+// A killed server's lock files name a process that the next server takes for alive when its number
+// belongs to somebody else by now, or to a zombie that nobody reaps, as in containers without init.
+// Where none of ours works in the cluster any more, they mean nothing.
+Result<void> RemoveStaleLocks(const ClusterDirectory& cluster, const fs::path& socket_directory) {
+  constexpr milliseconds kWait{30'000};
+  const auto deadline = std::chrono::steady_clock::now() + kWait;
+  while (cluster.HasProcesses()) {
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return FailedPrecondition(
+          "start PostgreSQL: processes of an earlier server still work in its data directory; end "
+          "them first");
+    }
+    (void)::poll(nullptr, 0, static_cast<int>(kReadyPollInterval.count()));
+  }
+  cluster.RemovePidFile();
+  std::error_code error;
+  fs::remove(socket_directory / kSocketName, error);
+  fs::remove(socket_directory / (std::string(kSocketName) + ".lock"), error);
+  return {};
+}
+
 void EndServer(const ProcessHandle& process, milliseconds stop_timeout) {
   constexpr milliseconds kImmediateTimeout{10'000};
   (void)process.Signal(SIGINT);
@@ -156,8 +177,6 @@ Result<std::optional<Postmaster>> Postmaster::Adopt(const ClusterDirectory& clus
   }
   auto process = ProcessHandle::Open(file->pid);
   if (!process || !cluster.IsWorkingDirectoryOf(file->pid)) {
-    // Ended without tidying up; its number may belong to another process by now.
-    cluster.RemovePidFile();
     return std::optional<Postmaster>();
   }
   if (AcceptsConnections(file->socket_directory)) {
@@ -187,31 +206,21 @@ Result<Postmaster> Postmaster::Start(const ClusterDirectory& cluster,
   if (!IsUsable(socket, settings.user)) {
     HNX_ASSIGN_OR_RETURN(socket, MakeSocketDirectory(settings));
   }
-  // Backends of a killed server hold its memory for a moment; a new one refuses so long.
-  constexpr int kStartsMax = 20;
-  constexpr milliseconds kStartPause{250};
-  for (int start = 1;; ++start) {
-    HNX_ASSIGN_OR_RETURN(const UniqueFd log, cluster.OpenLog());
-    HNX_ASSIGN_OR_RETURN(ProcessHandle process,
-                         StartChild(ServerSpec(cluster, settings, socket, log.get())));
-    auto ready = WaitUntilReady(cluster, process, settings.start_timeout);
-    if (ready && *ready) {
-      return Postmaster(std::move(process), std::move(socket), true);
-    }
-    if (!ready) {
-      EndServer(process, settings.stop_timeout);
-      (void)hnx::coordinator::Reap(process.pid());
-      return ready.error();
-    }
-    (void)hnx::coordinator::Reap(process.pid());
-    const std::string tail = cluster.LogTail();
-    const bool in_use = tail.find("is still in use") != std::string::npos;
-    if (!in_use || start == kStartsMax) {
-      return FailedPrecondition(
-          fmt::format("start PostgreSQL: it ended at once; its log ends with: {}", tail));
-    }
-    (void)::poll(nullptr, 0, static_cast<int>(kStartPause.count()));
+  HNX_TRY(RemoveStaleLocks(cluster, socket));
+  HNX_ASSIGN_OR_RETURN(const UniqueFd log, cluster.OpenLog());
+  HNX_ASSIGN_OR_RETURN(ProcessHandle process,
+                       StartChild(ServerSpec(cluster, settings, socket, log.get())));
+  const auto ready = WaitUntilReady(cluster, process, settings.start_timeout);
+  if (ready && *ready) {
+    return Postmaster(std::move(process), std::move(socket), true);
   }
+  if (!ready) {
+    EndServer(process, settings.stop_timeout);
+  }
+  (void)hnx::coordinator::Reap(process.pid());
+  HNX_TRY(ready);
+  return FailedPrecondition(
+      fmt::format("start PostgreSQL: it ended at once; its log ends with: {}", cluster.LogTail()));
 }
 
 void Postmaster::Stop(const PostmasterSettings& settings) {

@@ -30,11 +30,11 @@ struct PostmasterSettings {
 
 class Postmaster {
  public:
-  // The server that postmaster.pid names, if it runs, is ours and can be reached; else nothing, and
-  // what was in the way of a new one is gone.
+  // The server that postmaster.pid names, if it runs, is ours and can be reached. One that cannot
+  // be reached is stopped.
   static Result<std::optional<Postmaster>> Adopt(const ClusterDirectory& cluster,
                                                  const PostmasterSettings& settings);
-  // What postmaster.pid names; empty when there is none. Asked before Adopt, which may remove it.
+  // What postmaster.pid names; empty when there is none. Asked before Adopt, which may stop it.
   static std::filesystem::path RecordedSocketDirectory(const ClusterDirectory& cluster);
   // `socket_directory`: of an earlier server, to be used again; empty: a new one is made.
   static Result<Postmaster> Start(const ClusterDirectory& cluster,

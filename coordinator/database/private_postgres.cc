@@ -111,7 +111,8 @@ Result<std::unique_ptr<PrivatePostgres>> PrivatePostgres::Start(
   const fs::path socket_directory = Postmaster::RecordedSocketDirectory(cluster);
   HNX_ASSIGN_OR_RETURN(std::optional<Postmaster> postmaster, Postmaster::Adopt(cluster, settings));
   if (!postmaster) {
-    HNX_ASSIGN_OR_RETURN(Postmaster started, Postmaster::Start(cluster, settings, socket_directory));
+    HNX_ASSIGN_OR_RETURN(Postmaster started,
+                         Postmaster::Start(cluster, settings, socket_directory));
     postmaster.emplace(std::move(started));
   }
   return std::unique_ptr<PrivatePostgres>(

@@ -27,9 +27,9 @@ namespace hnx::coordinator {
 struct PrivatePostgresOptions {
   std::filesystem::path directory;  // made if it does not exist
   // Further places to look for server programs, before the usual ones; default: PATH.
-  std::vector<std::filesystem::path> binary_directories;
+  std::vector<std::filesystem::path> binary_directories{};
   // Where the socket's directory is made. Empty: /run/user/<uid> if it is there, else /tmp.
-  std::filesystem::path socket_root;
+  std::filesystem::path socket_root{};
 };
 
 class PrivatePostgres {
