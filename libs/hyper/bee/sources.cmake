@@ -5,4 +5,5 @@ list(APPEND HYPER_SOURCES
   bee/bee_snapshot.cc
   bee/bee_store.cc
   bee/bee_tree.cc
+  bee/hyperbee.cc
   bee/protobuf_wire.cc)

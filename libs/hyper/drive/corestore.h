@@ -7,6 +7,9 @@
 // The process that holds a Corestore holds the write lock on `primary-key` that JavaScript holds
 // too (fcntl F_OFD_SETLK, whole file), so the two never write at once.
 //
+// The primary key is a secret: it is never printed, and leaves this class only as derived key
+// pairs.
+//
 // Threads: not thread-safe; one thread owns the store and the drives opened on it.
 #pragma once
 
@@ -18,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/result.h"
+#include "hyper/core/hypercore.h"
 
 namespace hnx::hyper {
 
@@ -33,13 +37,23 @@ class Corestore {
   // kNotFound: no store there. kFailedPrecondition: another process has it open.
   static Result<std::unique_ptr<Corestore>> Open(std::filesystem::path folder);
   ~Corestore();
+  Corestore(const Corestore&) = delete;
+  Corestore& operator=(const Corestore&) = delete;
 
   const std::filesystem::path& folder() const { return folder_; }
-  // Never logged, never printed.
-  const PrimaryKey& primary_key() const { return primary_key_; }
+
+  // The core that corestore 6 opens with get({ name }): key pair derived from the primary key,
+  // manifest version 1. Made when missing. The store must outlive its cores.
+  Result<std::unique_ptr<Hypercore>> OpenOrCreateNamed(std::string_view name);
+  // kNotFound: it was never made.
+  Result<std::unique_ptr<Hypercore>> OpenNamed(std::string_view name);
+  // A core without a name, signed with a given key.
+  Result<std::unique_ptr<Hypercore>> OpenOrCreate(NewCore core);
 
  private:
   Corestore(std::filesystem::path folder, const PrimaryKey& primary_key, UniqueFd lock);
+
+  Result<std::unique_ptr<Hypercore>> OpenExisting(const CoreKey& key);
 
   std::filesystem::path folder_;
   PrimaryKey primary_key_;

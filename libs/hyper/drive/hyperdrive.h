@@ -11,7 +11,6 @@
 // Threads: one thread owns a Hyperdrive, its batch and its streams.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,6 +20,8 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "hyper/core/core_storage.h"
+#include "hyper/core/crypto.h"
 #include "hyper/drive/corestore.h"
 #include "hyper/drive/drive_entry.h"
 #include "hyper/drive/drive_key.h"
@@ -28,16 +29,14 @@
 
 namespace hnx::hyper {
 
-using TreeHash = std::array<std::byte, 32>;
-
 // One version of a drive, as it is announced and compared-and-set.
 struct DriveHead {
   std::uint64_t db_length = 0;
   std::uint64_t db_byte_length = 0;
-  TreeHash db_tree_hash{};
+  Hash db_tree_hash;
   std::uint64_t content_length = 0;
   std::uint64_t content_byte_length = 0;
-  TreeHash content_tree_hash{};
+  Hash content_tree_hash;
 
   bool operator==(const DriveHead&) const = default;
 };
@@ -73,10 +72,9 @@ class DriveWriteStream {
  private:
   friend class DriveBatch;
   DriveWriteStream(DriveBatch* batch, std::string path, PutOptions options);
-  DriveBatch* batch_;  // null once ended
+  DriveBatch* batch_;  // null once ended; must outlive the stream
   std::string path_;
   PutOptions options_;
-  std::uint64_t first_block_ = 0;
 };
 
 class Hyperdrive;
@@ -104,7 +102,7 @@ class DriveBatch {
   std::uint64_t staged_content_bytes() const;
 
   // Durable when it returns. An empty batch returns the present head. After an error the batch is
-  // aborted and the drive is as before.
+  // over and no entry of it is there (its content may be, without a name).
   Result<DriveHead> Commit();
   Result<void> Abort();
 
@@ -144,9 +142,10 @@ class Hyperdrive {
   Result<std::unique_ptr<DriveList>> List(std::string_view folder) const;
   Result<Bytes> Get(std::string_view path, std::uint64_t size_max) const;
 
-  // Gives the blob's room back: its blocks leave the bitfield, then (after readers who hold the
-  // range let go) the bytes are punched out of `data`. The entry stays, unless deleted before.
-  Result<void> Clear(const BlobId& blob);
+  // Gives the blob's room back: its blocks leave the bitfield, the bytes are punched out of `data`.
+  // The entry stays, unless deleted before. kUnavailable (with LockWait::kFail): a reader is
+  // sending it; nothing has changed, try again later.
+  Result<void> Clear(const BlobId& blob, LockWait wait = LockWait::kFail);
 
   // For a writer that lost the compare-and-set: cuts both cores back to lengths that were announced
   // (both at most the present ones; otherwise kFailedPrecondition). Only for a tail that nobody

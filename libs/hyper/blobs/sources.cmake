@@ -1,0 +1,2 @@
+list(APPEND HYPER_SOURCES
+  blobs/hyperblobs.cc)

@@ -1,0 +1,149 @@
+#include "hyper/drive/corestore.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "hyper/core/crypto.h"
+#include "hyper/storage/flat_core_storage.h"
+
+namespace hnx::hyper {
+
+namespace {
+
+constexpr const char* kPrimaryKeyFile = "primary-key";
+
+// The lock that JavaScript's corestore takes (fs-native-extensions tryLock): exclusive, whole file,
+// bound to the open file description.
+Result<void> LockWhole(int fd, const std::filesystem::path& path) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+    return {};
+  }
+  if (errno == EAGAIN || errno == EACCES) {
+    return FailedPrecondition("lock " + path.string() +
+                              ": another process has this store open; stop it first");
+  }
+  return Errno("lock", path.string());
+}
+
+void SyncOrDie(int fd, const std::filesystem::path& path) {
+  if (::fsync(fd) != 0) {
+    Log("hyper")->critical("fsync {} failed, and what the disk holds is unknown now: ending",
+                           path.string());
+    std::abort();
+  }
+}
+
+}  // namespace
+
+Corestore::Corestore(std::filesystem::path folder, const PrimaryKey& primary_key, UniqueFd lock)
+    : folder_(std::move(folder)), primary_key_(primary_key), lock_(std::move(lock)) {}
+
+Corestore::~Corestore() {
+  Wipe(primary_key_);
+}
+
+Result<std::unique_ptr<Corestore>> Corestore::Create(std::filesystem::path folder) {
+  PrimaryKey primary_key{};
+  FillRandom(primary_key);
+  auto store = Create(std::move(folder), primary_key);
+  Wipe(primary_key);
+  return store;
+}
+
+Result<std::unique_ptr<Corestore>> Corestore::Create(std::filesystem::path folder,
+                                                     const PrimaryKey& primary_key) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return Error{ErrorCode::kUnavailable,
+                 "create folder " + folder.string() + ": " + error.message()};
+  }
+  const std::filesystem::path path = folder / kPrimaryKeyFile;
+  HNX_ASSIGN_OR_RETURN(UniqueFd file, OpenFile(path, O_RDWR | O_CREAT, 0600));
+  HNX_TRY(LockWhole(file.get(), path));
+  HNX_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(file.get()));
+  // Shorter: a creation that a crash cut off, and with which nothing was made.
+  if (size >= primary_key.size()) {
+    return Error{ErrorCode::kAlreadyExists,
+                 "create store in " + folder.string() + ": there is one"};
+  }
+  HNX_TRY(WriteAt(file.get(), 0, primary_key));
+  SyncOrDie(file.get(), path);
+  HNX_TRY(SyncDirectory(folder));
+  return std::unique_ptr<Corestore>(new Corestore(std::move(folder), primary_key, std::move(file)));
+}
+
+Result<std::unique_ptr<Corestore>> Corestore::Open(std::filesystem::path folder) {
+  const std::filesystem::path path = folder / kPrimaryKeyFile;
+  auto file = OpenFile(path, O_RDWR);
+  if (!file) {
+    return file.error().code == ErrorCode::kNotFound
+               ? NotFound("open store " + folder.string() + ": it has no " + kPrimaryKeyFile)
+               : file.error().Annotate("open store");
+  }
+  HNX_TRY(LockWhole(file->get(), path));
+  PrimaryKey primary_key{};
+  HNX_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(file->get()));
+  if (size != primary_key.size()) {
+    return DataLoss("open store: " + path.string() + " has " + std::to_string(size) +
+                    " bytes instead of 32");
+  }
+  HNX_TRY(ReadAt(file->get(), 0, primary_key));
+  auto store =
+      std::unique_ptr<Corestore>(new Corestore(std::move(folder), primary_key, *std::move(file)));
+  Wipe(primary_key);
+  return store;
+}
+
+Result<std::unique_ptr<Hypercore>> Corestore::OpenExisting(const CoreKey& key) {
+  const std::filesystem::path folder = CoreFolder(folder_, DiscoveryKeyOf(key));
+  std::error_code error;
+  const auto size = std::filesystem::file_size(folder / "oplog", error);
+  if (error || size == 0) {
+    return NotFound("open core in " + folder.string() + ": there is none");
+  }
+  HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenForWriting(folder));
+  HNX_ASSIGN_OR_RETURN(auto core, Hypercore::Open(std::move(storage)));
+  if (core->key() != key) {
+    return DataLoss("open core in " + folder.string() + ": it is the core " + core->key().ToHex() +
+                    ", not " + key.ToHex());
+  }
+  return core;
+}
+
+Result<std::unique_ptr<Hypercore>> Corestore::OpenOrCreate(NewCore core) {
+  const CoreKey key = CoreKeyOf(core.manifest);
+  auto existing = OpenExisting(key);
+  if (existing || existing.error().code != ErrorCode::kNotFound) {
+    return existing;
+  }
+  HNX_ASSIGN_OR_RETURN(auto storage,
+                       FlatCoreStorage::OpenForWriting(CoreFolder(folder_, DiscoveryKeyOf(key))));
+  return Hypercore::Create(std::move(storage), std::move(core));
+}
+
+Result<std::unique_ptr<Hypercore>> Corestore::OpenOrCreateNamed(std::string_view name) {
+  KeyPair key_pair = DeriveKeyPair(primary_key_, kRootStoreNamespace, name);
+  Manifest manifest = Manifest::SingleSigner(key_pair.public_key);
+  return OpenOrCreate(
+      NewCore{std::move(manifest),
+              std::move(key_pair),
+              {{std::string(kUserDataName), ToBytes(name)},
+               {std::string(kUserDataNamespace), ToBytes(kRootStoreNamespace.view())}}});
+}
+
+Result<std::unique_ptr<Hypercore>> Corestore::OpenNamed(std::string_view name) {
+  const KeyPair key_pair = DeriveKeyPair(primary_key_, kRootStoreNamespace, name);
+  return OpenExisting(CoreKeyOf(Manifest::SingleSigner(key_pair.public_key)));
+}
+
+}  // namespace hnx::hyper

@@ -1,0 +1,214 @@
+#include "mirror/mirror_reader.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "base/mutex.h"
+#include "mirror/drive_link.h"
+#include "mirror/index_layout.h"
+
+namespace hnx::mirror {
+
+using hyper::DriveEntry;
+using hyper::DriveKey;
+using hyper::DriveReader;
+
+class MirrorReader::Impl {
+ public:
+  Impl(MirrorReaderOptions options, std::shared_ptr<DriveReader> index)
+      : options_(std::move(options)),
+        index_(std::move(index)),
+        mirror_json_(std::make_shared<const MirrorJson>()) {}
+
+  Result<bool> Refresh();
+  Result<void> ReadMirrorJson();
+  std::shared_ptr<const MirrorJson> mirror_json() const {
+    const MutexLock lock(mutex_);
+    return mirror_json_;
+  }
+  bool IsListed(const DriveKey& shard) const {
+    const MutexLock lock(mutex_);
+    return listed_.contains(shard);
+  }
+  // nullptr: not in the directory.
+  Result<std::shared_ptr<DriveReader>> Shard(const DriveKey& key) const;
+  // An ordinary file at that path; nullopt when absent or a link.
+  static Result<std::optional<MirrorFile>> FileIn(std::shared_ptr<const DriveReader> drive,
+                                                  std::string_view path);
+
+  const MirrorReaderOptions options_;
+  const std::shared_ptr<DriveReader> index_;
+
+ private:
+  mutable Mutex mutex_;
+  std::shared_ptr<const MirrorJson> mirror_json_ HNX_GUARDED_BY(mutex_);
+  std::set<DriveKey> listed_ HNX_GUARDED_BY(mutex_);
+  // Only shards that /mirror.json lists: no more than kMirrorShardsMax.
+  mutable std::map<DriveKey, std::shared_ptr<DriveReader>> shards_ HNX_GUARDED_BY(mutex_);
+};
+
+Result<void> MirrorReader::Impl::ReadMirrorJson() {
+  MirrorJson parsed;
+  const auto text = index_->ReadFile(kMirrorJsonPath, kMirrorJsonBytesMax);
+  if (text) {
+    HNX_ASSIGN_OR_RETURN(parsed, MirrorJson::Parse(AsText(*text)));
+  } else if (text.error().code != ErrorCode::kNotFound) {
+    return text.error();
+  }
+  std::set<DriveKey> listed;
+  for (const MirrorShard& shard : parsed.shards) {
+    listed.insert(shard.key);
+  }
+  const MutexLock lock(mutex_);
+  mirror_json_ = std::make_shared<const MirrorJson>(std::move(parsed));
+  listed_ = std::move(listed);
+  std::erase_if(shards_, [this](const auto& shard) HNX_NO_THREAD_SAFETY_ANALYSIS {
+    return !listed_.contains(shard.first);  // called with the lock held
+  });
+  return {};
+}
+
+Result<bool> MirrorReader::Impl::Refresh() {
+  // The index first, then the shards: what a published entry names is durable in its shard already.
+  HNX_ASSIGN_OR_RETURN(const bool changed, index_->Refresh());
+  std::vector<std::shared_ptr<DriveReader>> open;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [key, shard] : shards_) {
+      open.push_back(shard);
+    }
+  }
+  for (const auto& shard : open) {
+    // A shard that cannot be read must not hold up the others.
+    if (const auto refreshed = shard->Refresh(); !refreshed) {
+      Log("mirror")->warn("shard {}: {}", shard->key().id(), refreshed.error().ToString());
+    }
+  }
+  if (changed) {
+    HNX_TRY(ReadMirrorJson());
+  }
+  return changed;
+}
+
+Result<std::shared_ptr<DriveReader>> MirrorReader::Impl::Shard(const DriveKey& key) const {
+  {
+    const MutexLock lock(mutex_);
+    const auto found = shards_.find(key);
+    if (found != shards_.end()) {
+      return found->second;
+    }
+  }
+  auto opened =
+      DriveReader::Open({options_.directory / key.id(), key, options_.shard_cache_bytes_max});
+  if (!opened) {
+    if (opened.error().code == ErrorCode::kNotFound) {
+      return std::shared_ptr<DriveReader>();
+    }
+    return opened.error();
+  }
+  const MutexLock lock(mutex_);
+  // Another thread may have been faster; then its reader is the one that Refresh moves.
+  return shards_.try_emplace(key, *std::move(opened)).first->second;
+}
+
+Result<std::optional<MirrorFile>> MirrorReader::Impl::FileIn(
+    std::shared_ptr<const DriveReader> drive, std::string_view path) {
+  HNX_ASSIGN_OR_RETURN(const auto entry, drive->Entry(path));
+  if (!entry || entry->linkname || !entry->blob) {
+    return std::optional<MirrorFile>();
+  }
+  return std::optional<MirrorFile>(MirrorFile{std::move(drive), *entry->blob});
+}
+
+MirrorReader::MirrorReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MirrorReader::~MirrorReader() = default;
+
+Result<std::unique_ptr<MirrorReader>> MirrorReader::Open(MirrorReaderOptions options) {
+  HNX_ASSIGN_OR_RETURN(
+      auto index, DriveReader::Open({options.directory / options.index_key.id(), options.index_key,
+                                     options.index_cache_bytes_max}));
+  auto impl =
+      std::make_unique<Impl>(std::move(options), std::shared_ptr<DriveReader>(std::move(index)));
+  HNX_TRY(impl->ReadMirrorJson());
+  return std::unique_ptr<MirrorReader>(new MirrorReader(std::move(impl)));
+}
+
+Result<bool> MirrorReader::Refresh() {
+  return impl_->Refresh();
+}
+
+const DriveKey& MirrorReader::index_key() const {
+  return impl_->options_.index_key;
+}
+
+std::uint64_t MirrorReader::index_version() const {
+  return impl_->index_->version();
+}
+
+std::shared_ptr<const MirrorJson> MirrorReader::mirror_json() const {
+  return impl_->mirror_json();
+}
+
+std::shared_ptr<const DriveReader> MirrorReader::index() const {
+  return impl_->index_;
+}
+
+Result<std::shared_ptr<const DriveReader>> MirrorReader::shard(const DriveKey& key) const {
+  HNX_ASSIGN_OR_RETURN(auto reader, impl_->Shard(key));
+  return std::shared_ptr<const DriveReader>(std::move(reader));
+}
+
+Result<std::optional<MirrorFile>> MirrorReader::IndexFile(std::string_view path) const {
+  return Impl::FileIn(impl_->index_, path);
+}
+
+Result<std::optional<Bytes>> MirrorReader::ReadIndexFile(std::string_view path,
+                                                         std::uint64_t size_max) const {
+  auto content = impl_->index_->ReadFile(path, size_max);
+  if (!content) {
+    if (content.error().code == ErrorCode::kNotFound) {
+      return std::optional<Bytes>();
+    }
+    return content.error();
+  }
+  return std::optional<Bytes>(*std::move(content));
+}
+
+Result<std::optional<MirrorFile>> MirrorReader::ResolveNar(std::string_view file) const {
+  if (!IsSafeName(file)) {
+    return std::optional<MirrorFile>();
+  }
+  const std::string path = NarPath(file);
+  HNX_ASSIGN_OR_RETURN(const auto entry, impl_->index_->Entry(path));
+  if (!entry) {
+    return std::optional<MirrorFile>();
+  }
+  if (!entry->linkname) {
+    return Impl::FileIn(impl_->index_, path);
+  }
+  const auto link = DriveLink::Parse(path, *entry->linkname);
+  if (!link || !impl_->IsListed(link->shard)) {
+    return std::optional<MirrorFile>();
+  }
+  HNX_ASSIGN_OR_RETURN(const auto shard, impl_->Shard(link->shard));
+  if (shard == nullptr) {
+    return std::optional<MirrorFile>();
+  }
+  HNX_ASSIGN_OR_RETURN(auto found, Impl::FileIn(shard, path));
+  if (!found) {
+    // The entry may be newer than this view of the shard.
+    HNX_ASSIGN_OR_RETURN(const bool moved, shard->Refresh());
+    if (moved) {
+      return Impl::FileIn(shard, path);
+    }
+  }
+  return found;
+}
+
+}  // namespace hnx::mirror
