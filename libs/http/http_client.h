@@ -32,8 +32,8 @@ namespace hnx::http {
 
 // The names are those of the flags, environment variables and configuration keys.
 struct HttpClientOptions {
-  std::string proxy;    // http://host:port, socks5h://...; empty: the usual environment variables
-  std::string ca_file;  // PEM bundle instead of the system's
+  std::string proxy{};    // http://host:port, socks5h://...; empty: the usual environment variables
+  std::string ca_file{};  // PEM bundle instead of the system's
   std::string user_agent = "hypercore-nixos/0.1";
   int connections_per_host_max = 16;
   int connections_max = 64;           // open, over all hosts, idle ones included
@@ -52,7 +52,7 @@ struct HttpClientOptions {
   // were given points to such an address too.
   bool redirect_to_private_addresses = false;
   bool http2 = true;
-  StatusRules status_rules;
+  StatusRules status_rules{};
 };
 
 enum class RedirectPolicy {
@@ -67,17 +67,17 @@ enum class EncodingPolicy {
 };
 
 struct HttpRequest {
-  std::string url;  // http:// or https://
+  std::string url{};  // http:// or https://
   HttpMethod method = HttpMethod::kGet;
-  std::vector<HttpHeader> headers;
+  std::vector<HttpHeader> headers{};
   std::uint64_t body_size_max = 16ULL * 1024 * 1024;
-  std::optional<ByteRange> range;  // then 206 with exactly this start, or 200, are answers
-  std::string if_range;            // validator sent along with `range`
-  std::string if_none_match;       // then 304 is an answer
+  std::optional<ByteRange> range{};  // then 206 with exactly this start, or 200, are answers
+  std::string if_range{};            // validator sent along with `range`
+  std::string if_none_match{};       // then 304 is an answer
   RedirectPolicy redirects = RedirectPolicy::kFollow;
   int redirect_hops_max = 5;
   // Host names that a redirect may lead to, besides the one asked.
-  std::vector<std::string> redirect_hosts;
+  std::vector<std::string> redirect_hosts{};
   EncodingPolicy encoding = EncodingPolicy::kRefuse;
   // Not before this much time has passed: how retries wait without a thread.
   std::chrono::milliseconds start_after{0};

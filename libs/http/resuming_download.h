@@ -25,11 +25,11 @@
 namespace hnx::http {
 
 struct DownloadRequest {
-  std::string url;
+  std::string url{};
   std::uint64_t body_size_max = 0;
-  std::vector<std::string> redirect_hosts;
+  std::vector<std::string> redirect_hosts{};
   EncodingPolicy encoding = EncodingPolicy::kRefuse;
-  RetryPolicy retry;      // attempts_max: attempts in a row without a new byte
+  RetryPolicy retry{};    // attempts_max: attempts in a row without a new byte
   int restarts_max = 3;   // times that the sink may be sent back to the beginning
   int resumes_max = 100;  // attempts in all
 };
