@@ -1,0 +1,350 @@
+// Words that the e2e tests in JavaScript are written with: a demonstration channel, a mirror of it made of real
+// processes, and what the mirror shows through its gateway.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const sourceDir = process.env.HNX_SOURCE_DIR ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
+const binDir = process.env.HNX_BIN_DIR ?? path.join(sourceDir, 'build/test/bin')
+const demoTool = path.join(sourceDir, 'deploy/demo-channel')
+
+const START_TIMEOUT_MS = 120_000
+const STOP_TIMEOUT_MS = 60_000
+const POLL_MS = 100
+const FETCHES_AT_ONCE = 16
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+export function step (words) {
+  console.log(`\n-- ${words}`)
+}
+
+export function check (condition, words) {
+  if (!condition) throw new Error(words)
+}
+
+export function checkEqual (words, found, wanted) {
+  const [a, b] = [JSON.stringify(found), JSON.stringify(wanted)]
+  check(a === b, `${words}: ${a} instead of ${b}`)
+}
+
+export async function until (words, timeoutMs, condition) {
+  for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await sleep(POLL_MS)) {
+    const value = await condition()
+    if (value) return value
+  }
+  throw new Error(`${words}: not within ${timeoutMs / 1000} s`)
+}
+
+export function freePort () {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+// Runs a test in a scratch folder; stops what it started, whatever happens. HNX_KEEP=1 keeps the folder.
+export async function test (name, body) {
+  const scratch = fs.mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'hnx-e2e.'))
+  const things = []
+  let status = 0
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, async () => {
+      await stopAll(things)
+      process.exit(1)
+    })
+  }
+  try {
+    await body({ scratch, owns: (thing) => { things.push(thing); return thing } })
+    console.log(`${name}: passed`)
+  } catch (error) {
+    console.error(`${name}: FAILED: ${error.stack}`)
+    status = 1
+    for (const thing of things) thing.explain?.()
+  }
+  await stopAll(things)
+  if (status && process.env.HNX_KEEP) console.error(`kept: ${scratch}`)
+  else spawnSync('sh', ['-c', 'chmod -R u+w "$1"; rm -rf "$1"', 'sh', scratch])
+  process.exit(status)
+}
+
+async function stopAll (things) {
+  for (const thing of [...things].reverse()) {
+    await thing.stop().catch((error) => console.error(`stopping: ${error.message}`))
+  }
+}
+
+// The upstream.
+export class DemoChannel {
+  constructor (dir, options = []) {
+    this.dir = dir
+    this.options = options
+  }
+
+  #tool (...words) {
+    const done = spawnSync(demoTool, words, { encoding: 'utf8' })
+    check(done.status === 0, `demo-channel ${words.join(' ')}: status ${done.status}: ${done.stderr}`)
+    process.stdout.write(done.stdout)
+  }
+
+  make (...more) {
+    this.#tool('make', '--dir', this.dir, ...this.options, ...more)
+  }
+
+  async serve (...more) {
+    this.#tool('serve', '--dir', this.dir, ...more)
+    this.info = {}
+    for (const line of fs.readFileSync(path.join(this.dir, 'info.env'), 'utf8').split('\n')) {
+      const [, name, value] = line.match(/^DEMO_([A-Z_]+)='(.*)'$/) ?? []
+      if (name) this.info[name.toLowerCase()] = value
+    }
+  }
+
+  async stop () {
+    this.#tool('stop', '--dir', this.dir)
+  }
+
+  expected (release) {
+    return JSON.parse(fs.readFileSync(path.join(this.dir, release ? `expected-${release}.json` : 'expected.json')))
+  }
+
+  // Bytes as the upstream serves them.
+  file (url) {
+    return fs.readFileSync(path.join(this.dir, 'www/cache', url))
+  }
+
+  // How often each NAR was asked for with an answer that carried its bytes.
+  narRequests () {
+    const counts = new Map()
+    for (const line of fs.readFileSync(path.join(this.dir, 'run/nginx.access.log'), 'utf8').split('\n')) {
+      const [, url, status] = line.match(/"GET \/cache\/(nar\/[^ "]+) HTTP[^"]*" (\d+)/) ?? []
+      if (status === '200' || status === '206') counts.set(url, (counts.get(url) ?? 0) + 1)
+    }
+    return counts
+  }
+}
+
+// One program, started again with the same words after it was killed.
+class Program {
+  constructor (name, words, logFile, environment = {}) {
+    this.name = name
+    this.words = words
+    this.logFile = logFile
+    this.environment = environment
+    this.starts = 0
+  }
+
+  start () {
+    const log = fs.openSync(this.logFile, 'a')
+    this.child = spawn(path.join(binDir, this.words[0]), this.words.slice(1),
+      { stdio: ['ignore', log, log], detached: true, env: { ...process.env, ...this.environment } })
+    fs.closeSync(log)
+    this.starts++
+    this.ended = new Promise((resolve) => {
+      this.child.on('exit', (code, signal) => resolve(signal ?? code))
+      this.child.on('error', (error) => resolve(error.message))
+    })
+  }
+
+  get running () {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null
+  }
+
+  async kill (signal) {
+    if (this.running) process.kill(this.child.pid, signal)
+    return this.ended
+  }
+
+  async stop () {
+    if (!this.running) return
+    process.kill(this.child.pid, 'SIGTERM')
+    if (await Promise.race([this.ended, sleep(STOP_TIMEOUT_MS).then(() => 'late')]) === 'late') {
+      await this.kill('SIGKILL')
+      throw new Error(`${this.name} did not stop within ${STOP_TIMEOUT_MS / 1000} s`)
+    }
+  }
+
+  logTail () {
+    return fs.existsSync(this.logFile) ? fs.readFileSync(this.logFile, 'utf8').split('\n').slice(-25).join('\n') : ''
+  }
+}
+
+// Coordinator, workers and gateway over one data folder.
+export class Mirror {
+  constructor (dir, channel, { workers = 2, coordinatorOptions = [], workerOptions = [] } = {}) {
+    this.dir = dir
+    this.channel = channel
+    this.workers = workers
+    this.coordinatorOptions = coordinatorOptions
+    this.workerOptions = workerOptions
+    this.programs = new Map()
+    fs.mkdirSync(dir, { recursive: true })
+  }
+
+  #add (name, words) {
+    const program = new Program(name, words, path.join(this.dir, `${name}.log`))
+    this.programs.set(name, program)
+    return program
+  }
+
+  drives () {
+    return Array.from({ length: this.workers }, (_, n) => path.join(this.dir, `worker-${n + 1}/drives`))
+  }
+
+  async start () {
+    const { info } = this.channel
+    this.address = `127.0.0.1:${await freePort()}`
+    this.gatewayAddress = `127.0.0.1:${await freePort()}`
+    const indexKey = path.join(this.dir, 'index.key')
+    if (!fs.existsSync(indexKey)) {
+      const made = spawnSync(path.join(binDir, 'worker'), ['create-index-key', indexKey], { encoding: 'utf8' })
+      check(made.status === 0, `worker create-index-key: ${made.stderr}`)
+    }
+    this.#add('coordinator', ['coordinator', 'serve', '--data', path.join(this.dir, 'coordinator'), '--listen', this.address,
+      '--upstream', info.upstream, '--channel-url', info.channel_url, '--trusted-public-keys', info.public_key,
+      ...this.coordinatorOptions]).start()
+    await until('the coordinator answers', START_TIMEOUT_MS, () => this.status())
+    for (let n = 1; n <= this.workers; n++) {
+      const role = n === 1 ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
+      this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), '--coordinator', this.address,
+        '--name', `worker-${n}`, '--role', ...role, ...this.workerOptions]).start()
+    }
+    this.key = await until('the index worker makes its drive', START_TIMEOUT_MS, () => this.status()?.mirror_key)
+    this.#add('gateway', ['gateway', 'serve', '--listen', this.gatewayAddress, '--index', this.key,
+      ...this.drives().flatMap((dir) => ['--drives', dir])]).start()
+    await until('the gateway answers', START_TIMEOUT_MS, () => this.get('/nix-cache-info').catch(() => null))
+  }
+
+  run (program, ...words) {
+    return spawnSync(path.join(binDir, program), words, { encoding: 'utf8', maxBuffer: 1 << 30 })
+  }
+
+  // What `coordinator status --json` says; undefined while it does not answer.
+  status () {
+    const done = this.run('coordinator', 'status', '--coordinator', this.address, '--json')
+    return done.status === 0 ? JSON.parse(done.stdout) : undefined
+  }
+
+  // Resolves with the exit status of `coordinator submit`.
+  submit (...words) {
+    const log = fs.openSync(path.join(this.dir, 'submit.log'), 'a')
+    const child = spawn(path.join(binDir, 'coordinator'),
+      ['submit', '--coordinator', this.address, '--channel', this.channel.info.channel, ...words],
+      { stdio: ['ignore', log, log] })
+    fs.closeSync(log)
+    return new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ?? code)))
+  }
+
+  // [{store_path, state, reason, blocked_by, ...}]
+  failures () {
+    const done = this.run('coordinator', 'failures', '--coordinator', this.address, '--json')
+    check(done.status === 0, `coordinator failures: ${done.stderr}`)
+    const parsed = parseJsonOrLines(done.stdout)
+    return Array.isArray(parsed) ? parsed : parsed.failures
+  }
+
+  // The body, or null for 404; any other status is an error.
+  async get (url) {
+    const response = await fetch(`http://${this.gatewayAddress}${url}`)
+    const body = Buffer.from(await response.arrayBuffer())
+    if (response.status === 404) return null
+    check(response.status === 200, `GET ${url}: status ${response.status}`)
+    return body
+  }
+
+  async manifest (release) {
+    const body = await this.get(`/channels/${this.channel.info.channel}/${release}/manifest.json`)
+    check(body, `the mirror has no manifest of ${release}`)
+    return JSON.parse(body)
+  }
+
+  explain () {
+    for (const program of this.programs.values()) console.error(`---- end of ${program.logFile}\n${program.logTail()}`)
+    const submit = path.join(this.dir, 'submit.log')
+    if (fs.existsSync(submit)) console.error(`---- submit\n${fs.readFileSync(submit, 'utf8').slice(-2000)}`)
+  }
+
+  async stop () {
+    for (const program of [...this.programs.values()].reverse()) await program.stop()
+  }
+}
+
+function parseJsonOrLines (text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text.split('\n').filter(Boolean).map((line) => JSON.parse(line))
+  }
+}
+
+export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
+
+async function forEachAtOnce (items, action) {
+  const queue = [...items]
+  await Promise.all(Array.from({ length: FETCHES_AT_ONCE }, async () => {
+    while (queue.length) await action(queue.pop())
+  }))
+}
+
+// Fetches through the gateway what a set of expected paths has there, and holds it against the upstream's bytes:
+// published paths byte for byte, the others absent. Returns {narinfo URL or NAR URL: SHA-256}, sorted.
+export async function compareWithUpstream (mirror, expected) {
+  const found = new Map()
+  const nars = new Set()
+  await forEachAtOnce(Object.entries(expected.paths), async ([storePath, entry]) => {
+    const url = `${path.basename(storePath).slice(0, 32)}.narinfo`
+    const body = await mirror.get(`/${url}`)
+    if (entry.status !== 'published') {
+      check(body === null, `${storePath} is ${entry.status}, but the gateway has its narinfo`)
+      return
+    }
+    check(body, `${storePath} should be published, but the gateway does not have its narinfo`)
+    check(body.equals(mirror.channel.file(url)), `the narinfo of ${storePath} differs from upstream's`)
+    checkReferences(storePath, body.toString(), expected)
+    found.set(url, sha256(body))
+    nars.add(entry.url)
+  })
+  await forEachAtOnce(nars, async (url) => {
+    const body = await mirror.get(`/${url}`)
+    check(body, `the gateway does not have ${url}`)
+    check(body.equals(mirror.channel.file(url)), `${url} differs from upstream's`)
+    found.set(url, sha256(body))
+  })
+  console.log(`${found.size - nars.size} narinfos and ${nars.size} NARs are byte-identical to upstream's`)
+  return Object.fromEntries([...found].sort())
+}
+
+// The index is closed under References.
+function checkReferences (storePath, narinfo, expected) {
+  const references = narinfo.match(/^References: (.*)$/m)?.[1].split(' ').filter(Boolean) ?? []
+  for (const reference of references) {
+    const entry = expected.paths[`/nix/store/${reference}`]
+    check(entry?.status === 'published', `${storePath} is published, but needs ${reference}, which is ${entry?.status}`)
+  }
+}
+
+// The failures that the coordinator lists, against the expected ones: state by state, blocked paths with a culprit.
+export function checkFailures (failures, expected) {
+  const wanted = Object.entries(expected.paths).filter(([, entry]) => entry.status !== 'published')
+  const byPath = new Map(failures.map((failure) => [failure.store_path, failure]))
+  for (const [storePath, entry] of wanted) {
+    const failure = byPath.get(storePath)
+    check(failure, `${storePath} (${entry.status}) is not among the failures`)
+    checkEqual(`the state of ${storePath}`, failure.state, entry.status)
+    if (entry.status === 'blocked') {
+      check(entry.blocked_by.includes(failure.blocked_by),
+        `${storePath} is said to be blocked by ${failure.blocked_by}, not by one of ${entry.blocked_by}`)
+    } else {
+      check(failure.reason, `${storePath} has no reason`)
+    }
+  }
+  checkEqual('the number of failures', failures.length, wanted.length)
+}
