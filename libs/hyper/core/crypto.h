@@ -58,5 +58,7 @@ Signature Sign(ByteView message, const SecretKey& key);
 bool VerifySignature(ByteView message, const Signature& signature, const PublicKey& key);
 
 void FillRandom(std::span<std::byte> out);
+// Overwrites a secret in a way that the compiler does not leave out.
+void Wipe(std::span<std::byte> secret);
 
 }  // namespace hnx::hyper

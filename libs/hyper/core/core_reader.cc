@@ -1,0 +1,165 @@
+#include "hyper/core/core_reader.h"
+
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "hyper/core/core_view.h"
+
+namespace hnx::hyper {
+namespace {
+
+// How often a view is loaded anew because the writer went on meanwhile. A load takes well below a
+// millisecond, a writer's steps each end with a sync, so two or three are usual.
+constexpr int kLoadTriesMax = 1000;
+// How often a read is repeated because the view had to be refreshed.
+constexpr int kReadTriesMax = 16;
+
+}  // namespace
+
+class CoreReader::Impl {
+ public:
+  explicit Impl(std::unique_ptr<CoreStorage> storage_in) : storage(std::move(storage_in)) {}
+
+  // A view of the files at one moment.
+  Result<std::unique_ptr<CoreView>> LoadView() {
+    for (int i = 1;; ++i) {
+      HNX_ASSIGN_OR_RETURN(const OplogMark before, ReadOplogMark(*storage, OplogMark{}));
+      Result<std::unique_ptr<CoreView>> loaded = CoreView::Load(*storage);
+      if (loaded) {
+        (*loaded)->header().key_pair.reset();  // a reader keeps no secrets
+        return loaded;
+      }
+      HNX_ASSIGN_OR_RETURN(const OplogMark after, ReadOplogMark(*storage, OplogMark{}));
+      // What failed while the files changed says nothing about them.
+      const bool changing = before != after || loaded.error().code == ErrorCode::kUnavailable;
+      if (!changing || i >= kLoadTriesMax) {
+        return loaded;
+      }
+      std::this_thread::yield();
+    }
+  }
+
+  Result<bool> Refresh() {
+    const OplogMark& known = view->loaded().mark;
+    HNX_ASSIGN_OR_RETURN(const OplogMark now, ReadOplogMark(*storage, known));
+    if (now == known) {
+      return false;
+    }
+    HNX_ASSIGN_OR_RETURN(std::unique_ptr<CoreView> fresh, LoadView());
+    if (fresh->identity().key != view->identity().key) {
+      return DataLoss("core " + storage->Name() + ": another core stands in its place");
+    }
+    view = std::move(fresh);
+    return true;
+  }
+
+  // Reads; when what was read contradicts itself because the writer cleared or cut meanwhile, once
+  // more with a fresh view.
+  template <class Read>
+  auto ReadFresh(Read read) -> decltype(read()) {
+    for (int i = 1;; ++i) {
+      auto result = read();
+      if (result || result.error().code != ErrorCode::kDataLoss || i >= kReadTriesMax) {
+        return result;
+      }
+      HNX_ASSIGN_OR_RETURN(const bool changed, Refresh());
+      if (!changed) {
+        return result;
+      }
+    }
+  }
+
+  std::unique_ptr<CoreStorage> storage;
+  std::unique_ptr<CoreView> view;
+};
+
+CoreReader::CoreReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+CoreReader::~CoreReader() = default;
+
+Result<std::unique_ptr<CoreReader>> CoreReader::Open(std::unique_ptr<CoreStorage> storage) {
+  auto impl = std::make_unique<Impl>(std::move(storage));
+  HNX_ASSIGN_OR_RETURN(impl->view, impl->LoadView());
+  return std::unique_ptr<CoreReader>(new CoreReader(std::move(impl)));
+}
+
+Result<bool> CoreReader::Refresh() {
+  return impl_->Refresh();
+}
+
+const CoreKey& CoreReader::key() const {
+  return impl_->view->identity().key;
+}
+
+const DiscoveryKey& CoreReader::discovery_key() const {
+  return impl_->view->discovery_key();
+}
+
+const std::optional<Manifest>& CoreReader::manifest() const {
+  return impl_->view->identity().manifest;
+}
+
+const std::vector<UserDataItem>& CoreReader::user_data() const {
+  return impl_->view->header().user_data;
+}
+
+std::string CoreReader::name() const {
+  return impl_->storage->Name();
+}
+
+const CoreHead& CoreReader::head() const {
+  return impl_->view->head();
+}
+
+Result<bool> CoreReader::Has(BlockIndex block) {
+  return impl_->view->Has(block);
+}
+
+Result<bool> CoreReader::HasAll(BlockRange blocks) {
+  if (blocks.end.value() > length()) {
+    return false;
+  }
+  HNX_ASSIGN_OR_RETURN(const BlockIndex gap, impl_->view->bits().Find(false, blocks));
+  return gap == blocks.end;
+}
+
+Result<Bytes> CoreReader::Get(BlockIndex block) {
+  return impl_->ReadFresh([&] { return impl_->view->Get(block); });
+}
+
+Result<ByteRange> CoreReader::Locate(BlockIndex block) {
+  return impl_->ReadFresh([&] { return impl_->view->Locate(block); });
+}
+
+Result<ByteRange> CoreReader::Locate(BlockRange blocks) {
+  HNX_ASSIGN_OR_RETURN(const ByteRange first, Locate(blocks.begin));
+  HNX_ASSIGN_OR_RETURN(const ByteRange end, Locate(blocks.end));
+  return ByteRange{first.begin, end.begin};
+}
+
+Result<CoreReader::LockedBlocks> CoreReader::LockRange(BlockRange blocks, LockWait wait) {
+  HNX_ASSIGN_OR_RETURN(const ByteRange bytes, Locate(blocks));
+  HNX_ASSIGN_OR_RETURN(DataLock lock, impl_->storage->LockData(LockKind::kShared, bytes, wait));
+  HNX_TRY(impl_->Refresh());
+  HNX_ASSIGN_OR_RETURN(const bool all_there, HasAll(blocks));
+  if (!all_there) {
+    return NotFound("core " + name() + ": blocks " + std::to_string(blocks.begin.value()) + " to " +
+                    std::to_string(blocks.end.value()) + " are not all there");
+  }
+  // A tail that was cut and written again may lie elsewhere now.
+  HNX_ASSIGN_OR_RETURN(const ByteRange bytes_now, Locate(blocks));
+  if (bytes_now != bytes) {
+    return Unavailable("core " + name() + ": blocks moved while they were locked");
+  }
+  return LockedBlocks{bytes, std::move(lock)};
+}
+
+Result<void> CoreReader::ReadBytes(ByteOffset at, std::span<std::byte> out) {
+  return impl_->view->ReadBytes(at, out);
+}
+
+Result<AuditReport> CoreReader::Audit(const AuditProgress& progress) {
+  return AuditCore(*impl_->storage, progress);
+}
+
+}  // namespace hnx::hyper

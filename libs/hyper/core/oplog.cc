@@ -1,0 +1,316 @@
+#include "hyper/core/oplog.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <zlib.h>
+
+#include "base/check.h"
+#include "hyper/codec/compact_encoding.h"
+
+namespace hnx::hyper {
+namespace {
+
+constexpr std::uint32_t kHeaderBit = 1;
+constexpr std::uint32_t kPartialBit = 2;
+constexpr unsigned kLengthShift = 2;
+
+std::uint32_t Crc32(ByteView bytes) {
+  // zlib counts in unsigned int; a frame is below 1 GiB.
+  return static_cast<std::uint32_t>(
+      ::crc32(::crc32(0, nullptr, 0), UChars(bytes), static_cast<uInt>(bytes.size())));
+}
+
+struct Frame {
+  bool header_bit = false;
+  bool partial = false;
+  ByteView payload;
+
+  std::uint64_t size() const { return kOplogFrameBytes + payload.size(); }
+};
+
+// The frame at the front of `bytes`, if a whole and undamaged one is there.
+std::optional<Frame> ParseFrame(ByteView bytes) {
+  if (bytes.size() < kOplogFrameBytes) {
+    return std::nullopt;
+  }
+  const std::uint32_t word = LoadLe32(bytes.subspan(4, 4));
+  const std::size_t length = word >> kLengthShift;
+  if (length > bytes.size() - kOplogFrameBytes) {
+    return std::nullopt;
+  }
+  if (Crc32(bytes.subspan(4, 4 + length)) != LoadLe32(bytes.first(4))) {
+    return std::nullopt;
+  }
+  return Frame{(word & kHeaderBit) != 0, (word & kPartialBit) != 0,
+               bytes.subspan(kOplogFrameBytes, length)};
+}
+
+// The first eight bytes of a frame: as good as a name for it. Zero where the file ends before.
+std::uint64_t FrameHead(ByteView bytes) {
+  return bytes.size() < kOplogFrameBytes ? 0 : LoadLe64(bytes.first(kOplogFrameBytes));
+}
+
+ByteView From(ByteView bytes, std::uint64_t offset) {
+  return offset >= bytes.size() ? ByteView() : bytes.subspan(static_cast<std::size_t>(offset));
+}
+
+ByteView Slot(ByteView file, int slot) {
+  const ByteView rest = From(file, static_cast<std::uint64_t>(slot) * kOplogSlotBytes);
+  return rest.first(std::min<std::size_t>(rest.size(), kOplogSlotBytes));
+}
+
+// A buffer that held a secret key.
+class WipedBytes {
+ public:
+  explicit WipedBytes(std::size_t size) : bytes_(size) {}
+  WipedBytes(const WipedBytes&) = delete;
+  WipedBytes& operator=(const WipedBytes&) = delete;
+  ~WipedBytes() { Wipe(bytes_); }
+  Bytes& bytes() { return bytes_; }
+
+ private:
+  Bytes bytes_;
+};
+
+Result<std::uint64_t> ReadFrameHead(CoreStorage& storage, std::uint64_t offset) {
+  std::array<std::byte, kOplogFrameBytes> head;
+  HNX_ASSIGN_OR_RETURN(const std::size_t count, storage.Read(CoreFile::kOplog, offset, head));
+  return FrameHead(ByteView(head).first(count));
+}
+
+Result<std::array<std::uint64_t, 2>> ReadSlotHeads(CoreStorage& storage) {
+  std::array<std::uint64_t, 2> heads{};
+  HNX_ASSIGN_OR_RETURN(heads[0], ReadFrameHead(storage, 0));
+  HNX_ASSIGN_OR_RETURN(heads[1], ReadFrameHead(storage, kOplogSlotBytes));
+  return heads;
+}
+
+Error Damaged(const CoreStorage& storage, const std::string& what) {
+  return DataLoss("core " + storage.Name() + ": oplog: " + what);
+}
+
+// Decides which header counts. Returns its frame.
+Result<Frame> ChooseHeader(const CoreStorage& storage, ByteView file, OplogContent& content) {
+  std::array<std::optional<Frame>, 2> frames;
+  for (int slot = 0; slot < 2; ++slot) {
+    const auto at = static_cast<std::size_t>(slot);
+    const ByteView bytes = Slot(file, slot);
+    frames[at] = ParseFrame(bytes);
+    content.mark.slots[at] = FrameHead(bytes);
+    const bool empty = std::all_of(bytes.begin(), bytes.end(),
+                                   [](std::byte byte) { return byte == std::byte{0}; });
+    content.slots[at] = frames[at] ? SlotState::kValid
+                        : empty    ? SlotState::kEmpty
+                                   : SlotState::kDamaged;
+  }
+  if (!frames[0] && !frames[1]) {
+    if (file.size() < kOplogEntriesOffset) {
+      return NotFound("core " + storage.Name() + ": oplog has no header");
+    }
+    return Damaged(storage, "both header slots are damaged");
+  }
+  if (frames[0] && frames[1]) {
+    content.bits = {frames[0]->header_bit, frames[1]->header_bit};
+  } else if (frames[0]) {
+    content.bits = {frames[0]->header_bit, frames[0]->header_bit};
+  } else {
+    content.bits = {!frames[1]->header_bit, frames[1]->header_bit};
+  }
+  content.current_slot = content.bits[0] != content.bits[1] ? 1 : 0;
+  const auto current = static_cast<std::size_t>(content.current_slot);
+  HNX_CHECK(frames[current].has_value());
+  return *frames[current];
+}
+
+Result<OplogHeader> LoadHeader(CoreStorage& storage, ByteView payload) {
+  HNX_ASSIGN_OR_RETURN(OplogHeader header, OplogHeader::Decode(payload));
+  if (!header.external) {
+    return header;
+  }
+  const ExternalHeader external = *header.external;
+  WipedBytes buffer(static_cast<std::size_t>(external.length));
+  HNX_TRY(ReadExactly(storage, CoreFile::kHeader, external.start, buffer.bytes()));
+  HNX_ASSIGN_OR_RETURN(header, OplogHeader::Decode(buffer.bytes()));
+  if (header.external) {
+    return DataLoss("external header: refers to another one");
+  }
+  header.external = external;
+  return header;
+}
+
+// Reads entries until the first that does not count, and says why it does not.
+Result<void> ReadEntries(const CoreStorage& storage, ByteView file, OplogContent& content) {
+  const bool expected_bit = content.current_slot == 1;
+  std::uint64_t offset = kOplogEntriesOffset;
+  std::vector<std::uint64_t> offsets;
+  std::vector<bool> partial;
+  std::optional<Frame> frame = ParseFrame(From(file, offset));
+  for (; frame && frame->header_bit == expected_bit; frame = ParseFrame(From(file, offset))) {
+    Result<OplogEntry> entry = OplogEntry::Decode(frame->payload);
+    if (!entry) {
+      return Damaged(storage,
+                     "entry at byte " + std::to_string(offset) +
+                         " has a right checksum and a wrong content: " + entry.error().message);
+    }
+    content.entries.push_back(*std::move(entry));
+    offsets.push_back(offset);
+    partial.push_back(frame->partial);
+    offset += frame->size();
+  }
+  if (frame) {
+    // Left by the older header, when the process ended before they were cut off. They can only
+    // stand there when the newer header is whole.
+    content.stale_entries = true;
+    if (offset == kOplogEntriesOffset &&
+        content.slots[static_cast<std::size_t>(1 - content.current_slot)] == SlotState::kDamaged) {
+      return Damaged(storage, "header slot " + std::to_string(1 - content.current_slot) +
+                                  " is damaged, and entries after it would be lost");
+    }
+  } else if (const ByteView rest = From(file, offset); rest.size() >= kOplogFrameBytes) {
+    // A torn entry is the last one; one that others follow had been complete.
+    const std::uint64_t length = LoadLe32(rest.subspan(4, 4)) >> kLengthShift;
+    const std::optional<Frame> next = ParseFrame(From(rest, kOplogFrameBytes + length));
+    if (next && next->header_bit == expected_bit && !next->payload.empty()) {
+      return Damaged(storage, "entry at byte " + std::to_string(offset) + " is damaged");
+    }
+  }
+  // All entries of an atomic group but the last are marked partial: drop a group without its end.
+  while (!partial.empty() && partial.back()) {
+    offset = offsets.back();
+    content.entries.pop_back();
+    offsets.pop_back();
+    partial.pop_back();
+  }
+  content.end = offset;
+  if (!offsets.empty()) {
+    content.mark.last_entry_offset = offsets.back();
+    content.mark.last_entry = FrameHead(From(file, offsets.back()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Bytes EncodeFrame(ByteView payload, bool header_bit) {
+  HNX_CHECK(payload.size() <= kOplogPayloadBytesMax);
+  Bytes frame(kOplogFrameBytes);
+  const auto length = static_cast<std::uint32_t>(payload.size());
+  StoreLe32(length << kLengthShift | (header_bit ? kHeaderBit : 0),
+            std::span<std::byte, 4>(frame.data() + 4, 4));
+  AppendTo(frame, payload);
+  StoreLe32(Crc32(ByteView(frame).subspan(4)), std::span<std::byte, 4>(frame.data(), 4));
+  return frame;
+}
+
+Result<OplogContent> ReadOplog(CoreStorage& storage) {
+  OplogContent content;
+  // The size comes first: what is written while we read makes the file longer than the mark says.
+  HNX_ASSIGN_OR_RETURN(content.mark.size, storage.Size(CoreFile::kOplog));
+  if (content.mark.size > kOplogBytesMax) {
+    return ResourceExhausted("core " + storage.Name() + ": oplog of " +
+                             std::to_string(content.mark.size) + " bytes exceeds the limit of " +
+                             std::to_string(kOplogBytesMax));
+  }
+  WipedBytes buffer(static_cast<std::size_t>(content.mark.size));
+  HNX_ASSIGN_OR_RETURN(const std::size_t count, storage.Read(CoreFile::kOplog, 0, buffer.bytes()));
+  const ByteView file = ByteView(buffer.bytes()).first(count);
+
+  HNX_ASSIGN_OR_RETURN(const Frame frame, ChooseHeader(storage, file, content));
+  Result<OplogHeader> header = LoadHeader(storage, frame.payload);
+  Result<void> entries = ReadEntries(storage, file, content);
+  // Entries belong to the header that stood there before and after they were read.
+  WipedBytes again(kOplogEntriesOffset);
+  HNX_ASSIGN_OR_RETURN(const std::size_t count_again,
+                       storage.Read(CoreFile::kOplog, 0, again.bytes()));
+  const ByteView slots_before = file.first(std::min<std::size_t>(count, kOplogEntriesOffset));
+  const ByteView slots_after = ByteView(again.bytes()).first(count_again);
+  if (!std::equal(slots_before.begin(), slots_before.end(), slots_after.begin(),
+                  slots_after.end())) {
+    return Unavailable("core " + storage.Name() + ": oplog changed while it was read");
+  }
+  if (!header) {
+    return Damaged(storage, header.error().message);
+  }
+  if (!entries) {
+    return std::move(entries).error();
+  }
+  content.header = *std::move(header);
+  content.mark.end = content.end;
+  content.mark.beyond = FrameHead(From(file, content.end));
+  return content;
+}
+
+Result<OplogMark> ReadOplogMark(CoreStorage& storage, const OplogMark& earlier) {
+  OplogMark mark;
+  HNX_ASSIGN_OR_RETURN(mark.size, storage.Size(CoreFile::kOplog));
+  HNX_ASSIGN_OR_RETURN(mark.slots, ReadSlotHeads(storage));
+  mark.last_entry_offset = earlier.last_entry_offset;
+  if (earlier.last_entry_offset != 0) {
+    HNX_ASSIGN_OR_RETURN(mark.last_entry, ReadFrameHead(storage, earlier.last_entry_offset));
+  }
+  mark.end = earlier.end;
+  HNX_ASSIGN_OR_RETURN(mark.beyond, ReadFrameHead(storage, earlier.end));
+  return mark;
+}
+
+OplogWriter::OplogWriter(CoreStorage& storage, const OplogContent& content)
+    : storage_(storage), bits_(content.bits), end_(content.end) {}
+
+Result<void> OplogWriter::Append(const OplogEntry& entry) {
+  const Bytes payload = entry.Encode();
+  if (payload.size() > kOplogPayloadBytesMax) {
+    return ResourceExhausted("core " + storage_.Name() + ": an oplog entry of " +
+                             std::to_string(payload.size()) + " bytes exceeds the format's limit");
+  }
+  const Bytes frame = EncodeFrame(payload, bits_[0] != bits_[1]);
+  Result<void> written = storage_.Write(CoreFile::kOplog, end_, frame);
+  if (!written) {
+    broken_ = !storage_.Truncate(CoreFile::kOplog, end_).has_value();
+    return written;
+  }
+  end_ += frame.size();
+  return {};
+}
+
+Result<void> OplogWriter::WriteHeader(OplogHeader& header) {
+  const std::size_t slot = bits_[0] == bits_[1] ? 1 : 0;
+  const bool bit = !bits_[slot];
+  WipedBytes payload(0);
+  payload.bytes() = header.Encode();
+  if (payload.bytes().size() > kOplogSlotBytes - kOplogFrameBytes) {
+    // Beside the header that counts now, never over it.
+    ExternalHeader place{0, payload.bytes().size()};
+    if (header.external && place.length > header.external->start) {
+      const std::uint64_t end = header.external->start + header.external->length;
+      place.start = (end + kOplogSlotBytes - 1) / kOplogSlotBytes * kOplogSlotBytes;
+    }
+    HNX_TRY(storage_.Write(CoreFile::kHeader, place.start, payload.bytes()));
+    storage_.Sync(CoreFile::kHeader);
+    header.external = place;
+    Encoder encoder;
+    encoder.Uint(1);  // version
+    encoder.Uint(1);  // external
+    encoder.Uint(place.start);
+    encoder.Uint(place.length);
+    payload.bytes() = std::move(encoder).Take();
+  } else {
+    header.external.reset();
+  }
+  WipedBytes frame(0);
+  frame.bytes() = EncodeFrame(payload.bytes(), bit);
+  HNX_TRY(storage_.Write(CoreFile::kOplog, slot * kOplogSlotBytes, frame.bytes()));
+  storage_.Sync(CoreFile::kOplog);
+  bits_[slot] = bit;
+  return {};
+}
+
+Result<void> OplogWriter::DropEntries() {
+  Result<void> truncated = storage_.Truncate(CoreFile::kOplog, kOplogEntriesOffset);
+  // Left there, they would be followed by entries that do count.
+  broken_ = !truncated.has_value();
+  end_ = kOplogEntriesOffset;
+  return truncated;
+}
+
+}  // namespace hnx::hyper

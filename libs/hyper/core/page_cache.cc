@@ -1,0 +1,42 @@
+#include "hyper/core/page_cache.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace hnx::hyper {
+
+Result<ByteView> PageCache::Page(std::uint64_t number) {
+  auto found = pages_.find(number);
+  if (found == pages_.end()) {
+    Bytes bytes(kPageBytes);
+    HNX_ASSIGN_OR_RETURN(const std::size_t count, storage_.Read(file_, number * kPageBytes, bytes));
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(count), bytes.end(), std::byte{0});
+    if (pages_.size() >= kPagesMax) {
+      EvictOne();
+    }
+    found = pages_.emplace(number, Entry{std::move(bytes), 0}).first;
+  }
+  found->second.last_used = ++clock_;
+  return ByteView(found->second.bytes);
+}
+
+Result<void> PageCache::Read(std::uint64_t offset, std::span<std::byte> out) {
+  while (!out.empty()) {
+    HNX_ASSIGN_OR_RETURN(const ByteView page, Page(offset / kPageBytes));
+    const std::size_t within = offset % kPageBytes;
+    const std::size_t count = std::min(out.size(), kPageBytes - within);
+    std::memcpy(out.data(), page.data() + within, count);
+    out = out.subspan(count);
+    offset += count;
+  }
+  return {};
+}
+
+void PageCache::EvictOne() {
+  const auto oldest = std::min_element(
+      pages_.begin(), pages_.end(),
+      [](const auto& a, const auto& b) { return a.second.last_used < b.second.last_used; });
+  pages_.erase(oldest);
+}
+
+}  // namespace hnx::hyper

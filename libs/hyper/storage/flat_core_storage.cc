@@ -1,0 +1,212 @@
+#include "hyper/storage/flat_core_storage.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace hnx::hyper {
+namespace {
+
+// After a failed fsync the kernel may have dropped the pages and report success the next time, so
+// nothing that this process believes to be on disk can be trusted. A new process reads what is
+// really there.
+[[noreturn]] void DieOfFailedSync(const std::filesystem::path& path, int error) {
+  (void)std::fprintf(stderr,
+                     "sync %s: %s; the process ends, because what the disk holds is unknown. Check "
+                     "the disk and start again.\n",
+                     path.c_str(), std::generic_category().message(error).c_str());
+  std::abort();
+}
+
+// Locks bytes [offset, offset + length), or the whole file with length 0, for the file description.
+Result<void> LockDescription(int fd, short type, std::uint64_t offset, std::uint64_t length,
+                             LockWait wait, const std::filesystem::path& path) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(offset);
+  lock.l_len = static_cast<off_t>(length);
+  const int command = wait == LockWait::kWait ? F_OFD_SETLKW : F_OFD_SETLK;
+  while (::fcntl(fd, command, &lock) != 0) {
+    if (errno == EAGAIN || errno == EACCES) {
+      return Unavailable("lock " + path.string() + ": somebody else holds a part of it");
+    }
+    if (errno != EINTR) {
+      return Errno("lock", path.string());
+    }
+  }
+  return {};
+}
+
+// Makes every missing folder on the way, each one's name durable before the next is made.
+Result<void> MakeFolders(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> missing;
+  std::error_code error;
+  for (std::filesystem::path at = folder; !at.empty() && !std::filesystem::exists(at, error);
+       at = at.parent_path()) {
+    missing.push_back(at);
+  }
+  for (auto it = missing.rbegin(); it != missing.rend(); ++it) {
+    if (::mkdir(it->c_str(), 0755) != 0 && errno != EEXIST) {
+      return Errno("make folder", it->string());
+    }
+    const std::filesystem::path parent = it->parent_path();
+    HNX_TRY(SyncDirectory(parent.empty() ? std::filesystem::path(".") : parent));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::filesystem::path CoreFolder(const std::filesystem::path& store_root, const DiscoveryKey& key) {
+  const std::string hex = key.ToHex();
+  return store_root / "cores" / hex.substr(0, 2) / hex.substr(2, 2) / hex;
+}
+
+FlatCoreStorage::FlatCoreStorage(std::filesystem::path folder, bool writing)
+    : folder_(std::move(folder)), writing_(writing) {}
+
+Result<std::unique_ptr<FlatCoreStorage>> FlatCoreStorage::OpenForWriting(
+    const std::filesystem::path& folder) {
+  HNX_TRY(MakeFolders(folder));
+  auto storage = std::unique_ptr<FlatCoreStorage>(new FlatCoreStorage(folder, true));
+  for (const CoreFile file :
+       {CoreFile::kOplog, CoreFile::kTree, CoreFile::kBitfield, CoreFile::kData}) {
+    HNX_ASSIGN_OR_RETURN(const int fd, storage->Descriptor(file, true));
+    if (file == CoreFile::kOplog) {
+      HNX_TRY(LockDescription(fd, F_WRLCK, 0, 0, LockWait::kFail, storage->PathOf(file)));
+    }
+  }
+  return storage;
+}
+
+Result<std::unique_ptr<FlatCoreStorage>> FlatCoreStorage::OpenReadOnly(
+    const std::filesystem::path& folder) {
+  auto storage = std::unique_ptr<FlatCoreStorage>(new FlatCoreStorage(folder, false));
+  HNX_ASSIGN_OR_RETURN(const int fd, storage->Descriptor(CoreFile::kOplog, false));
+  if (fd < 0) {
+    return NotFound("core " + folder.string() + ": there is no oplog");
+  }
+  return storage;
+}
+
+std::filesystem::path FlatCoreStorage::PathOf(CoreFile file) const {
+  return folder_ / CoreFileName(file);
+}
+
+Result<int> FlatCoreStorage::Descriptor(CoreFile file, bool create) {
+  UniqueFd& fd = files_[static_cast<std::size_t>(file)];
+  if (fd.valid()) {
+    return fd.get();
+  }
+  const std::filesystem::path path = PathOf(file);
+  const int flags = writing_ ? O_RDWR : O_RDONLY;
+  Result<UniqueFd> opened = OpenFile(path, flags);
+  if (!opened && opened.error().code == ErrorCode::kNotFound) {
+    if (!create) {
+      return -1;
+    }
+    opened = OpenFile(path, flags | O_CREAT, 0644);
+    if (opened) {
+      HNX_TRY(SyncDirectory(folder_));
+    }
+  }
+  if (!opened) {
+    return std::move(opened).error();
+  }
+  fd = *std::move(opened);
+  return fd.get();
+}
+
+Result<std::size_t> FlatCoreStorage::Read(CoreFile file, std::uint64_t offset,
+                                          std::span<std::byte> out) {
+  HNX_ASSIGN_OR_RETURN(const int fd, Descriptor(file, false));
+  if (fd < 0) {
+    return std::size_t{0};
+  }
+  Result<std::size_t> count = ReadUpToAt(fd, offset, out);
+  if (!count) {
+    return count.error().Annotate(PathOf(file).string());
+  }
+  return count;
+}
+
+Result<std::uint64_t> FlatCoreStorage::Size(CoreFile file) {
+  HNX_ASSIGN_OR_RETURN(const int fd, Descriptor(file, false));
+  if (fd < 0) {
+    return std::uint64_t{0};
+  }
+  return FileSize(fd);
+}
+
+Result<void> FlatCoreStorage::Write(CoreFile file, std::uint64_t offset, ByteView bytes) {
+  if (!writing_) {
+    return Error{ErrorCode::kPermissionDenied, "write " + PathOf(file).string() + ": read only"};
+  }
+  HNX_ASSIGN_OR_RETURN(const int fd, Descriptor(file, true));
+  Result<void> written = WriteAt(fd, offset, bytes);
+  if (!written) {
+    return written.error().Annotate(PathOf(file).string());
+  }
+  return {};
+}
+
+Result<void> FlatCoreStorage::Truncate(CoreFile file, std::uint64_t size) {
+  if (!writing_) {
+    return Error{ErrorCode::kPermissionDenied, "truncate " + PathOf(file).string() + ": read only"};
+  }
+  HNX_ASSIGN_OR_RETURN(const int fd, Descriptor(file, true));
+  while (::ftruncate(fd, static_cast<off_t>(size)) != 0) {
+    if (errno != EINTR) {
+      return Errno("truncate", PathOf(file).string());
+    }
+  }
+  return {};
+}
+
+Result<void> FlatCoreStorage::PunchHole(CoreFile file, std::uint64_t offset, std::uint64_t length) {
+  if (!writing_) {
+    return Error{ErrorCode::kPermissionDenied,
+                 "punch a hole into " + PathOf(file).string() + ": read only"};
+  }
+  HNX_ASSIGN_OR_RETURN(const int fd, Descriptor(file, true));
+  while (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                     static_cast<off_t>(length)) != 0) {
+    if (errno != EINTR) {
+      return Errno("punch a hole into", PathOf(file).string());
+    }
+  }
+  return {};
+}
+
+void FlatCoreStorage::Sync(CoreFile file) {
+  const UniqueFd& fd = files_[static_cast<std::size_t>(file)];
+  if (!fd.valid()) {
+    return;  // never opened, so never written by us
+  }
+  while (::fdatasync(fd.get()) != 0) {
+    if (errno != EINTR) {
+      DieOfFailedSync(PathOf(file), errno);
+    }
+  }
+}
+
+Result<DataLock> FlatCoreStorage::LockData(LockKind kind, ByteRange range, LockWait wait) {
+  const std::filesystem::path path = PathOf(CoreFile::kData);
+  HNX_ASSIGN_OR_RETURN(UniqueFd fd,
+                       OpenFile(path, kind == LockKind::kExclusive ? O_RDWR : O_RDONLY));
+  if (!range.empty()) {
+    HNX_TRY(LockDescription(fd.get(), kind == LockKind::kExclusive ? F_WRLCK : F_RDLCK,
+                            range.begin.value(), range.length(), wait, path));
+  }
+  return DataLock(std::move(fd));
+}
+
+}  // namespace hnx::hyper

@@ -1,0 +1,3 @@
+list(APPEND HYPER_SOURCES
+  storage/flat_core_storage.cc
+  storage/memory_core_storage.cc)
