@@ -16,6 +16,7 @@ const START_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_MS = 60_000
 const POLL_MS = 100
 const FETCHES_AT_ONCE = 16
+const SHOWN_CHARS = 400
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -28,8 +29,13 @@ export function check (condition, words) {
 }
 
 export function checkEqual (words, found, wanted) {
-  const [a, b] = [JSON.stringify(found), JSON.stringify(wanted)]
-  check(a === b, `${words}: ${a} instead of ${b}`)
+  const [a, b] = [JSON.stringify(found) ?? 'nothing', JSON.stringify(wanted) ?? 'nothing']
+  if (a === b) return
+  // Long values are shown from a little before where they begin to differ.
+  let at = 0
+  while (a[at] === b[at]) at++
+  const part = (text) => text.length <= SHOWN_CHARS ? text : `...${text.slice(Math.max(0, at - 80), at + SHOWN_CHARS)}...`
+  throw new Error(`${words}: ${part(a)} instead of ${part(b)}`)
 }
 
 export async function until (words, timeoutMs, condition) {
