@@ -1,0 +1,119 @@
+// HttpServer: a small HTTP/1.1 server over libmicrohttpd, for the gateway and for the health and
+// metrics ports of the other programs. A few threads, each with its own epoll set, carry thousands
+// of keep-alive connections. Bodies are texts or ranges of files, which go out by sendfile.
+//
+//   auto server = HttpServer::Start({.listen = "127.0.0.1:8080"}, [](const ServerRequest& request)
+//   {
+//     return TextResponse(200, "ok\n");
+//   });
+//
+// GET and HEAD only: other methods are answered 405 and requests with a body 400, before the
+// handler is asked. HEAD gets the head of the GET answer. Paths arrive exactly as sent: not
+// decoded, not normalised, without the query; it is the handler that takes only what it knows.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "http/http_message.h"
+
+struct MHD_Response;
+
+namespace hnx::http {
+
+// The names are those of the flags, environment variables and configuration keys.
+struct HttpServerOptions {
+  std::string listen = "127.0.0.1:8080";  // HOST:PORT or [IPv6]:PORT; port 0: a free one
+  unsigned threads = 2;
+  unsigned connections_max = 10'000;
+  std::chrono::seconds idle_timeout{75};  // of a connection, also in the middle of a request
+  std::size_t request_head_size_max = 32 * 1024;  // request line and headers
+  std::chrono::milliseconds drain_timeout{5000};  // Stop waits so long for answers on their way
+};
+
+class ServerRequest {
+ public:
+  virtual ~ServerRequest() = default;
+  virtual HttpMethod method() const = 0;
+  virtual std::string_view path() const = 0;
+  // The first header of that name (any case). Valid during the handler's call.
+  virtual std::optional<std::string_view> Header(const char* name) const = 0;
+};
+
+// Bytes of a file. The descriptor is closed when the last byte was sent or the client has left; so
+// a lock that belongs to its open file description lasts exactly as long.
+struct FileRegion {
+  UniqueFd fd;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
+// An answer that is made once and sent many times, by any thread.
+class PreparedResponse {
+ public:
+  PreparedResponse(int status, const std::vector<HttpHeader>& headers, std::string body);
+  ~PreparedResponse();
+  PreparedResponse(const PreparedResponse&) = delete;
+  PreparedResponse& operator=(const PreparedResponse&) = delete;
+
+  int status() const { return status_; }
+  const std::string& body() const { return body_; }
+  MHD_Response* handle() const { return handle_; }
+
+ private:
+  const int status_;
+  const std::string body_;
+  MHD_Response* handle_;
+};
+
+struct ServerResponse {
+  int status = 200;
+  std::vector<HttpHeader> headers{};
+  std::string body{};
+  std::optional<FileRegion> file{};                    // instead of body
+  std::shared_ptr<const PreparedResponse> prepared{};  // instead of all the others
+
+  int effective_status() const { return prepared ? prepared->status() : status; }
+  std::uint64_t body_bytes() const;
+};
+
+// text/plain; charset=utf-8.
+ServerResponse TextResponse(int status, std::string text);
+
+class HttpServer {
+ public:
+  // Called by the server's threads, several at once; must not wait for other requests.
+  using Handler = std::function<ServerResponse(const ServerRequest&)>;
+
+  // kInvalidArgument: malformed `listen`; kUnavailable and others: the address cannot be had.
+  static Result<std::unique_ptr<HttpServer>> Start(HttpServerOptions options, Handler handler);
+  // Stops.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // Takes no new connection, lets answers on their way end within drain_timeout, closes the rest.
+  // Idempotent; not from a handler.
+  void Stop();
+
+  int port() const;
+  std::string address() const;  // "127.0.0.1:8080", with the real port
+  unsigned connections() const;
+  // Requests whose answer has not been sent whole.
+  std::uint64_t requests_in_flight() const;
+
+ private:
+  class Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hnx::http
