@@ -20,8 +20,8 @@ Walk Check(const BeeStore& store, std::uint64_t version, BeeChild place, bool is
   }
   const BeeLevel& level = node->level();
   if (level.keys.size() > kBeeMaxKeys || (!is_root && level.keys.size() < kBeeMinKeys)) {
-    return {0, fmt::format("node ({}, {}) has {} keys", place.seq, place.offset,
-                           level.keys.size())};
+    return {0,
+            fmt::format("node ({}, {}) has {} keys", place.seq, place.offset, level.keys.size())};
   }
   std::optional<std::size_t> depth;
   for (const BeeChild& child : level.children) {
