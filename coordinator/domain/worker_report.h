@@ -1,0 +1,125 @@
+// WorkerReport and DesiredState: the two halves of Synchronize, as plain values. rpc/ makes them
+// from the protocol's messages, whose comments say what each field means.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "coordinator/domain/drive_head.h"
+
+namespace hnx::coordinator {
+
+// Entries of one shard in one call; the protocol's kShardEntriesMax.
+inline constexpr std::size_t kShardEntriesMax = 4096;
+inline constexpr std::size_t kWorkerJobsMax = 256;
+inline constexpr std::size_t kWorkerDrivesMax = 1024;
+inline constexpr std::size_t kWorkerNameMax = 255;
+inline constexpr std::size_t kFailureMessageMax = 2000;
+inline constexpr std::size_t kWorkerIdChars = 32;
+
+struct BlobPlace {
+  std::uint64_t byte_offset = 0;
+  std::uint64_t block_offset = 0;
+  std::uint64_t block_length = 0;
+  std::uint64_t byte_length = 0;
+};
+
+struct ShardEntry {
+  std::string file;
+  BlobPlace blob;
+  Bytes nar_hash;
+  std::uint64_t nar_size = 0;
+  bool file_hash_drift = false;
+  bool deleted = false;
+};
+
+struct DriveReport {
+  Bytes key;
+  Bytes content_key;
+  DriveHead head;
+  std::optional<DriveHead> base;
+  std::vector<ShardEntry> entries;  // shards
+  bool is_index = false;
+  std::uint64_t publish_batch = 0;  // the index
+};
+
+struct NarFailureReport {
+  std::int64_t nar_id = 0;
+  std::string reason;
+  std::string message;
+  ErrorCode code = ErrorCode::kUnknown;
+  std::chrono::milliseconds retry_after{0};
+};
+
+struct JobReport {
+  std::int64_t job_id = 0;
+  std::uint32_t attempt = 0;
+  std::uint64_t bytes_done = 0;
+  std::vector<NarFailureReport> failures;
+};
+
+struct WorkerReport {
+  std::string worker_id;
+  std::string worker_name;
+  std::uint64_t incarnation = 0;
+  std::uint64_t nonce = 0;
+  std::uint64_t sequence = 0;
+  bool mirrors = false;  // role mirror
+  bool indexes = false;  // role index
+  std::uint64_t disk_free_bytes = 0;
+  std::uint64_t capacity_bytes = 0;
+  std::vector<JobReport> jobs;
+  std::vector<DriveReport> drives;
+  bool draining = false;
+  std::string version;
+};
+
+struct NarUnit {
+  std::int64_t nar_id = 0;
+  std::string url;  // absolute
+  std::string file;
+  std::string compression;
+  Bytes nar_hash;
+  std::uint64_t nar_size = 0;
+  Bytes file_hash;
+  std::uint64_t file_size = 0;
+  Bytes nar_info;
+  std::string store_path;
+};
+
+struct DesiredJob {
+  std::int64_t job_id = 0;
+  std::uint32_t attempt = 1;
+  std::vector<NarUnit> nars{};
+};
+
+struct DesiredDrive {
+  Bytes key;
+  DriveHead recorded;
+  bool cut_tail = false;
+  bool sealed = false;
+  std::vector<std::string> drop_files{};
+};
+
+struct DesiredPublish {
+  std::uint64_t batch = 0;
+  DriveHead base;
+};
+
+struct DesiredState {
+  std::vector<DesiredJob> jobs;
+  std::vector<DesiredDrive> drives;
+  std::optional<DesiredPublish> publish;
+  std::optional<Bytes> index_key;
+  // Work may be there soon: call again quickly.
+  bool idle = false;
+};
+
+}  // namespace hnx::coordinator

@@ -1,0 +1,45 @@
+// DriveTable: recorded heads of drives, moved by compare-and-set only, and the NARs that became
+// stored by it. Used inside a transaction. The rules are DecideDrive's (domain/drive_fence.h).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "coordinator/domain/worker_report.h"
+#include "coordinator/store/pg_transaction.h"
+
+namespace hnx::coordinator {
+
+// Files that one answer tells a worker to drop.
+inline constexpr std::size_t kDropFilesMax = 256;
+// A worker that was silent for so long may be replaced as the writer of the index.
+inline constexpr std::int64_t kIndexWriterSilenceMs = 60'000;
+
+class DriveTable {
+ public:
+  // Both outlive this object. With `may_change` false nothing is written: the answer tells what is
+  // recorded.
+  DriveTable(PgTransaction& transaction, const WorkerReport& report, bool may_change)
+      : transaction_(transaction), report_(report), may_change_(may_change) {}
+
+  // nullopt: the drive is refused (another worker's).
+  Result<std::optional<DesiredDrive>> Shard(const DriveReport& drive);
+  struct Index {
+    DesiredDrive drive;
+    // The batch that the drive ends with, as far as the log goes on from it.
+    std::uint64_t batch = 0;
+  };
+  // kFailedPrecondition: not the mirror's index, or one that the publish log cannot continue.
+  Result<Index> IndexDrive(const DriveReport& drive);
+
+ private:
+  void StoreEntries(std::int64_t shard, const std::vector<ShardEntry>& entries);
+
+  PgTransaction& transaction_;
+  const WorkerReport& report_;
+  const bool may_change_;
+};
+
+}  // namespace hnx::coordinator

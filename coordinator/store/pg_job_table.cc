@@ -1,0 +1,155 @@
+#include "coordinator/store/pg_job_table.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "coordinator/store/sql/statements_embedded.h"
+
+namespace hnx::coordinator {
+namespace {
+
+std::int64_t Signed(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
+
+std::string_view StateAfter(NarVerdict verdict) {
+  switch (verdict) {
+    case NarVerdict::kMissing:
+      return "missing";
+    case NarVerdict::kSetAside:
+      return "set_aside";
+    case NarVerdict::kRetry:
+    case NarVerdict::kRelease:
+      break;
+  }
+  return "wanted";
+}
+
+std::string EventText(const NarFailureReport& failure, const NarDecision& decision,
+                      const std::string& worker_name) {
+  std::string text = fmt::format("worker {} could not store its NAR ({}): {}", worker_name,
+                                 failure.reason, failure.message);
+  if (decision.verdict == NarVerdict::kRetry || decision.verdict == NarVerdict::kRelease) {
+    text += fmt::format("; again in {} ms", decision.delay.count());
+  }
+  return text;
+}
+
+void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
+                    const FailurePolicyOptions& policy, std::mt19937_64& random) {
+  std::map<std::int64_t, const NarFailureReport*> failures;
+  PgArray nars;
+  PgArray jobs;
+  for (const JobReport& job : report.jobs) {
+    for (const NarFailureReport& failure : job.failures) {
+      failures.insert_or_assign(failure.nar_id, &failure);
+      nars.Add(failure.nar_id);
+      jobs.Add(job.job_id);
+    }
+  }
+  if (failures.empty()) {
+    return;
+  }
+  PgArray ids, states, attempts, delays, reasons, messages, events;
+  std::map<std::int64_t, std::int64_t> pauses;  // by upstream
+  for (const pqxx::row& row :
+       transaction.Exec(sql::kFailedNars, nars.Literal(), jobs.Literal(), report.worker_id)) {
+    const auto id = row["id"].as<std::int64_t>();
+    const NarFailureReport& failure = *failures.at(id);
+    const int attempts_before = row["attempts"].as<int>();
+    std::optional<std::chrono::milliseconds> retry_after;
+    if (failure.retry_after.count() > 0) {
+      retry_after = failure.retry_after;
+    }
+    const NarDecision decision =
+        DecideNarFailure(policy, failure.code, attempts_before, retry_after, random);
+    const bool counted = decision.verdict != NarVerdict::kRelease;
+    ids.Add(id);
+    states.AddText(StateAfter(decision.verdict));
+    attempts.Add(static_cast<std::int64_t>(attempts_before + (counted ? 1 : 0)));
+    delays.Add(static_cast<std::int64_t>(decision.delay.count()));
+    reasons.AddText(failure.reason);
+    messages.AddText(failure.message);
+    events.AddText(EventText(failure, decision, report.worker_name));
+    if (decision.pause_upstream.count() > 0) {
+      auto& pause = pauses[row["upstream_id"].as<std::int64_t>()];
+      pause = std::max(pause, static_cast<std::int64_t>(decision.pause_upstream.count()));
+    }
+  }
+  transaction.Exec(sql::kSettleFailedNars, ids.Literal(), states.Literal(), attempts.Literal(),
+                   delays.Literal(), reasons.Literal(), messages.Literal());
+  transaction.Exec(sql::kRecordNarEvents, ids.Literal(), events.Literal());
+  transaction.Exec(sql::kFailPathsOfNars, ids.Literal());
+  for (const auto& [upstream, pause_ms] : pauses) {
+    transaction.Exec(sql::kPauseUpstream, upstream, pause_ms);
+  }
+}
+
+}  // namespace
+
+void TakeJobReports(PgTransaction& transaction, const WorkerReport& report, const JobLimits& limits,
+                    const FailurePolicyOptions& policy, std::mt19937_64& random) {
+  SettleFailures(transaction, report, policy, random);
+  PgArray listed;
+  PgArray bytes_done;
+  for (const JobReport& job : report.jobs) {
+    listed.Add(job.job_id);
+    bytes_done.Add(job.bytes_done);
+  }
+  transaction.Exec(sql::kRenewJobs, report.worker_id,
+                   static_cast<std::int64_t>(limits.lease.count()), listed.Literal(),
+                   bytes_done.Literal());
+  transaction.Exec(sql::kGiveUpJobs, report.worker_id, listed.Literal());
+  transaction.Exec(sql::kEndJobs, report.worker_id, listed.Literal());
+}
+
+std::uint64_t LeaseJobs(PgTransaction& transaction, const WorkerReport& report,
+                        const JobLimits& limits) {
+  std::uint64_t capacity = report.capacity_bytes;
+  std::uint64_t leased = 0;
+  while (capacity > 0 && leased < limits.jobs_per_call_max) {
+    const pqxx::row load = transaction.Row(sql::kWorkerLoad, report.worker_id);
+    if (load["jobs"].as<std::uint64_t>() >= limits.worker_jobs_max ||
+        load["narinfo_bytes"].as<std::uint64_t>() >= limits.worker_narinfo_bytes_max) {
+      break;
+    }
+    const auto job = transaction.MaybeRow(
+        sql::kLeaseJob, report.worker_id, static_cast<std::int64_t>(limits.lease.count()),
+        Signed(std::min(limits.job_bytes, capacity)), Signed(limits.job_nars_max),
+        Signed(limits.job_narinfo_bytes_max), Signed(report.disk_free_bytes));
+    if (!job) {
+      break;
+    }
+    ++leased;
+    capacity -= std::min(capacity, (*job)["bytes"].as<std::uint64_t>());
+  }
+  return leased;
+}
+
+std::vector<DesiredJob> JobsOfWorker(PgTransaction& transaction, const std::string& worker_id) {
+  std::vector<DesiredJob> jobs;
+  for (const pqxx::row& row : transaction.Exec(sql::kJobsOfWorker, worker_id)) {
+    const auto job_id = row["job_id"].as<std::int64_t>();
+    if (jobs.empty() || jobs.back().job_id != job_id) {
+      jobs.push_back({.job_id = job_id, .attempt = row["attempt"].as<std::uint32_t>()});
+    }
+    jobs.back().nars.push_back(
+        {.nar_id = row["nar_id"].as<std::int64_t>(),
+         .url = row["url"].as<std::string>(),
+         .file = row["file"].as<std::string>(),
+         .compression = row["compression"].as<std::string>(),
+         .nar_hash = ReadBytes(row["nar_hash"]),
+         .nar_size = row["nar_size"].as<std::uint64_t>(),
+         .file_hash = ReadBytes(row["file_hash"]),
+         .file_size = row["file_size"].as<std::uint64_t>(),
+         .nar_info = ReadBytes(row["content"]),
+         .store_path = row["store_path"].is_null() ? "" : row["store_path"].as<std::string>()});
+  }
+  return jobs;
+}
+
+}  // namespace hnx::coordinator

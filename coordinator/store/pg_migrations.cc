@@ -1,0 +1,88 @@
+#include "coordinator/store/pg_migrations.h"
+
+#include <fmt/format.h>
+
+#include "coordinator/store/pg_transaction.h"
+#include "coordinator/store/sql/migrations_embedded.h"
+
+namespace hnx::coordinator {
+namespace {
+
+// Any number, as long as nothing else in the database uses it: "hypernix" in ASCII.
+constexpr std::int64_t kMigrationLock = 0x68797065726e6978;
+
+int CurrentVersion(pqxx::connection& connection) {
+  pqxx::work work(connection);
+  if (work.exec1("SELECT to_regclass('schema_version') IS NULL")[0].as<bool>()) {
+    return 0;
+  }
+  return work.exec1("SELECT coalesce(max(version), 0) FROM schema_version")[0].as<int>();
+}
+
+Result<MigrationPlan> Plan(pqxx::connection& connection) {
+  MigrationPlan plan;
+  plan.current = CurrentVersion(connection);
+  plan.newest = sql::kMigrations.back().version;
+  if (plan.current > plan.newest) {
+    return FailedPrecondition(
+        fmt::format("the database has schema version {}, this program knows up to {}: run a newer "
+                    "coordinator",
+                    plan.current, plan.newest));
+  }
+  for (const auto& migration : sql::kMigrations) {
+    if (migration.version > plan.current) {
+      plan.pending.push_back(fmt::format("{:03}_{}", migration.version, migration.name));
+    }
+  }
+  return plan;
+}
+
+void Apply(pqxx::connection& connection, const sql::Migration& migration) {
+  pqxx::work work(connection);
+  work.exec(
+      "CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY, name text NOT NULL, "
+      "applied_at timestamptz NOT NULL DEFAULT now())");
+  work.exec(std::string(migration.statements));
+  work.exec_params0("INSERT INTO schema_version (version, name) VALUES ($1, $2)", migration.version,
+                    std::string(migration.name));
+  work.commit();
+}
+
+// The lock belongs to the session and goes with it.
+void TakeLock(pqxx::connection& connection) {
+  pqxx::nontransaction work(connection);
+  work.exec("SET lock_timeout = '60s'");
+  work.exec_params("SELECT pg_advisory_lock($1)", kMigrationLock);
+}
+
+}  // namespace
+
+Result<MigrationPlan> PlanMigrations(const std::string& uri) {
+  try {
+    PgConnection connection(uri);
+    return Plan(connection.get());
+  } catch (const std::exception&) {
+    return CurrentPgFailure("read the schema's version").error;
+  }
+}
+
+Result<MigrationPlan> Migrate(const std::string& uri) {
+  try {
+    PgConnection connection(uri);
+    TakeLock(connection.get());
+    auto plan = Plan(connection.get());
+    if (!plan.has_value()) {
+      return plan;
+    }
+    for (const auto& migration : sql::kMigrations) {
+      if (migration.version > plan->current) {
+        Apply(connection.get(), migration);
+      }
+    }
+    return plan;
+  } catch (const std::exception&) {
+    return CurrentPgFailure("migrate the database").error;
+  }
+}
+
+}  // namespace hnx::coordinator

@@ -1,0 +1,24 @@
+// Migrations: brings a database to this program's schema, each version once, in one transaction a
+// version, under a session advisory lock so that replicas starting together do it one after the
+// other.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace hnx::coordinator {
+
+struct MigrationPlan {
+  int current = 0;                   // the database's version before
+  int newest = 0;                    // this program's
+  std::vector<std::string> pending;  // "001_first_mirror", in order
+};
+
+// What Migrate would do. kFailedPrecondition: the database is newer than this program.
+Result<MigrationPlan> PlanMigrations(const std::string& uri);
+// Does it; the plan tells what was done.
+Result<MigrationPlan> Migrate(const std::string& uri);
+
+}  // namespace hnx::coordinator

@@ -1,0 +1,89 @@
+#include "coordinator/store/pg_synchronizer.h"
+
+#include <utility>
+
+#include "base/crash_point.h"
+#include "coordinator/store/pg_drive_table.h"
+#include "coordinator/store/pg_transaction.h"
+#include "coordinator/store/pg_worker_table.h"
+#include "coordinator/store/sql/statements_embedded.h"
+
+namespace hnx::coordinator {
+
+PgSynchronizer::PgSynchronizer(PgPool& pool, JobLimits limits, FailurePolicyOptions policy,
+                               std::uint64_t seed)
+    : pool_(pool), limits_(limits), policy_(policy), random_(seed) {}
+
+std::mt19937_64 PgSynchronizer::MakeRandom() {
+  MutexLock lock(mutex_);
+  return std::mt19937_64(random_());
+}
+
+Result<DesiredState> PgSynchronizer::Synchronize(const WorkerReport& report) {
+  HNX_ASSIGN_OR_RETURN(Recorded recorded, Record(report));
+  return Answer(report, std::move(recorded));
+}
+
+Result<PgSynchronizer::Recorded> PgSynchronizer::Record(const WorkerReport& report) {
+  std::mt19937_64 random = MakeRandom();
+  auto outcome = RunTransaction(
+      pool_, "record what worker " + report.worker_name + " says",
+      [&](PgTransaction& transaction) -> Result<Recorded> {
+        Recorded recorded;
+        HNX_ASSIGN_OR_RETURN(const WorkerCall call, FenceWorker(transaction, report));
+        recorded.current = call == WorkerCall::kCurrent;
+        DriveTable drives(transaction, report, recorded.current);
+        for (const DriveReport& drive : report.drives) {
+          if (drive.is_index) {
+            HNX_ASSIGN_OR_RETURN(DriveTable::Index index, drives.IndexDrive(drive));
+            recorded.publish_after =
+                DesiredPublish{.batch = index.batch, .base = index.drive.recorded};
+            recorded.drives.push_back(std::move(index.drive));
+          } else {
+            HNX_ASSIGN_OR_RETURN(auto shard, drives.Shard(drive));
+            if (shard) {
+              recorded.drives.push_back(*std::move(shard));
+            }
+          }
+        }
+        if (recorded.current) {
+          TakeJobReports(transaction, report, limits_, policy_, random);
+        }
+        CrashPoint("coordinator.before_record");
+        return recorded;
+      });
+  if (outcome.has_value()) {
+    CrashPoint("coordinator.after_record");
+  }
+  return outcome;
+}
+
+Result<DesiredState> PgSynchronizer::Answer(const WorkerReport& report, Recorded recorded) {
+  auto outcome = RunTransaction(
+      pool_, "find work for worker " + report.worker_name,
+      [&](PgTransaction& transaction) -> Result<DesiredState> {
+        DesiredState desired;
+        if (recorded.current && report.mirrors && !report.draining) {
+          LeaseJobs(transaction, report, limits_);
+        }
+        desired.jobs = JobsOfWorker(transaction, report.worker_id);
+        if (recorded.publish_after && report.indexes &&
+            transaction.MaybeRow(sql::kNextPublish,
+                                 static_cast<std::int64_t>(recorded.publish_after->batch))) {
+          desired.publish = DesiredPublish{.batch = recorded.publish_after->batch + 1,
+                                           .base = recorded.publish_after->base};
+        }
+        const pqxx::row index = transaction.Row(sql::kIndexKey);
+        if (!index[0].is_null()) {
+          desired.index_key = ReadBytes(index[0]);
+        }
+        desired.idle = !transaction.Row(sql::kAnyOpenRelease)[0].as<bool>();
+        return desired;
+      });
+  if (outcome.has_value()) {
+    outcome->drives = std::move(recorded.drives);
+  }
+  return outcome;
+}
+
+}  // namespace hnx::coordinator

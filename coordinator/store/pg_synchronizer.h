@@ -1,0 +1,43 @@
+// PgSynchronizer: one call of a worker, recorded and answered. Two short transactions: what the
+// worker says is taken down whole or not at all; then it is told what to do. A repeated or older
+// message is answered and changes nothing. Thread-safe.
+#pragma once
+
+#include <random>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "coordinator/domain/failure_policy.h"
+#include "coordinator/domain/worker_report.h"
+#include "coordinator/store/pg_job_table.h"
+#include "coordinator/store/pg_pool.h"
+
+namespace hnx::coordinator {
+
+class PgSynchronizer {
+ public:
+  // `pool` must outlive this object.
+  PgSynchronizer(PgPool& pool, JobLimits limits, FailurePolicyOptions policy, std::uint64_t seed);
+
+  // kAborted, kFailedPrecondition: as the protocol says. kUnavailable: nothing may have happened;
+  // the worker repeats its state with the next call.
+  Result<DesiredState> Synchronize(const WorkerReport& report);
+
+ private:
+  struct Recorded {
+    bool current = false;
+    std::vector<DesiredDrive> drives;
+    std::optional<DesiredPublish> publish_after;  // the index's batch and head
+  };
+  Result<Recorded> Record(const WorkerReport& report);
+  Result<DesiredState> Answer(const WorkerReport& report, Recorded recorded);
+  std::mt19937_64 MakeRandom() HNX_EXCLUDES(mutex_);
+
+  PgPool& pool_;
+  const JobLimits limits_;
+  const FailurePolicyOptions policy_;
+  Mutex mutex_;
+  std::mt19937_64 random_ HNX_GUARDED_BY(mutex_);
+};
+
+}  // namespace hnx::coordinator

@@ -1,0 +1,119 @@
+-- Recorded heads of drives, and what lies in shards (pg_drive_table).
+
+-- name: LockShard
+SELECT id, worker_id, incarnation, nonce, sealed, db_length, db_tree_hash, content_length, content_tree_hash,
+       content_byte_length
+FROM shard WHERE key = $1 FOR UPDATE
+
+-- name: InsertShard
+INSERT INTO shard (key, content_key, worker_id, incarnation, nonce, sealed, seal_reason)
+VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $6 THEN 'it came with content that nothing is recorded of' END)
+ON CONFLICT (key) DO NOTHING
+
+-- name: MoveShard
+UPDATE shard
+SET incarnation = $2, nonce = $3, db_length = $4, db_tree_hash = $5, content_length = $6, content_tree_hash = $7,
+    content_byte_length = $8
+WHERE id = $1
+
+-- name: SealShard
+UPDATE shard SET sealed = true, seal_reason = $2 WHERE id = $1 AND NOT sealed
+
+-- name: StoreNars
+-- $1 shard; then the entries, one array a column. The first stored copy counts, and a file has one content.
+UPDATE nar
+SET state = 'stored', shard_id = $1::bigint, blob_byte_offset = e.byte_offset, blob_block_offset = e.block_offset,
+    blob_block_length = e.block_length, file_size = e.byte_length, file_hash_drift = e.drift, job_id = NULL,
+    reason = NULL, message = NULL, changed_at = now()
+FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::bigint[])
+     AS e(file, nar_hash, nar_size, drift, byte_offset, block_offset, block_length, byte_length)
+WHERE nar.file = e.file AND nar.nar_hash = e.nar_hash AND nar.nar_size = e.nar_size AND nar.state <> 'stored'
+      AND NOT EXISTS (SELECT FROM nar other WHERE other.file = e.file AND other.state = 'stored')
+RETURNING nar.id
+
+-- name: MoveNarsWithinShard
+-- A file that was put again into the shard that counts: its place is the new one.
+UPDATE nar
+SET blob_byte_offset = e.byte_offset, blob_block_offset = e.block_offset, blob_block_length = e.block_length,
+    file_size = e.byte_length
+FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::bigint[])
+     AS e(file, nar_hash, nar_size, drift, byte_offset, block_offset, block_length, byte_length)
+WHERE nar.file = e.file AND nar.nar_hash = e.nar_hash AND nar.state = 'stored' AND nar.shard_id = $1
+      AND (nar.blob_byte_offset, nar.blob_block_offset) <> (e.byte_offset, e.block_offset)
+
+-- name: RecordExtraCopies
+INSERT INTO extra_copy (shard_id, file, nar_hash, nar_size, file_hash_drift, blob_byte_offset, blob_block_offset,
+                        blob_block_length, bytes)
+SELECT $1::bigint, e.file, e.nar_hash, e.nar_size, e.drift, e.byte_offset, e.block_offset, e.block_length, e.byte_length
+FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::bigint[])
+     AS e(file, nar_hash, nar_size, drift, byte_offset, block_offset, block_length, byte_length)
+WHERE NOT EXISTS (SELECT FROM nar
+                  WHERE nar.file = e.file AND nar.nar_hash = e.nar_hash AND nar.state = 'stored'
+                        AND nar.shard_id = $1)
+ON CONFLICT (shard_id, file) DO UPDATE
+SET nar_hash = excluded.nar_hash, nar_size = excluded.nar_size, file_hash_drift = excluded.file_hash_drift,
+    blob_byte_offset = excluded.blob_byte_offset, blob_block_offset = excluded.blob_block_offset,
+    blob_block_length = excluded.blob_block_length, bytes = excluded.bytes
+
+-- name: ForgetExtraCopies
+DELETE FROM extra_copy WHERE shard_id = $1 AND file = ANY($2::text[])
+
+-- name: DroppableCopies
+-- Copies whose file the index, as recorded, links to in another shard.
+SELECT DISTINCT x.file
+FROM extra_copy x JOIN nar n ON n.file = x.file CROSS JOIN mirror m
+WHERE x.shard_id = $1 AND n.state = 'stored' AND n.shard_id <> $1 AND n.linked_batch <= m.published_batch
+ORDER BY x.file LIMIT $2
+
+-- name: StorePathsOfNars
+UPDATE path SET state = 'stored', reason = NULL, message = NULL, changed_at = now()
+WHERE nar_id = ANY($1::bigint[]) AND state IN ('known', 'missing', 'set_aside')
+
+-- name: QuarantineRivals
+-- One URL, two NarHashes, and one of them was proved right: whoever claims the other one is wrong.
+UPDATE nar
+SET state = 'set_aside', job_id = NULL, reason = 'url-of-another-nar',
+    message = 'another narinfo proved that ' || url || ' holds a NAR with another hash', changed_at = now()
+WHERE file = ANY($1::text[]) AND state IN ('wanted', 'leased')
+      AND EXISTS (SELECT FROM nar other
+                  WHERE other.file = nar.file AND other.state = 'stored' AND other.nar_hash <> nar.nar_hash)
+RETURNING id
+
+-- name: FailPathsOfNars
+-- Only the narinfos that make the claim are affected.
+UPDATE path
+SET state = nar.state::text::path_state, reason = nar.reason, message = nar.message, attempts = nar.attempts,
+    changed_at = now()
+FROM nar
+WHERE path.nar_id = nar.id AND nar.id = ANY($1::bigint[]) AND nar.state IN ('missing', 'set_aside')
+      AND path.state = 'known'
+
+-- name: LockMirror
+SELECT m.index_key, m.index_worker_id, m.published_batch, m.db_length, m.db_tree_hash, m.content_length,
+       m.content_tree_hash, m.content_byte_length,
+       coalesce((SELECT w.last_seen > clock_timestamp() - $1::bigint * interval '1 millisecond'
+                 FROM worker w WHERE w.id = m.index_worker_id), false) AS writer_alive,
+       coalesce((SELECT w.name FROM worker w WHERE w.id = m.index_worker_id), '') AS writer_name
+FROM mirror m FOR UPDATE OF m
+
+-- name: ClaimIndex
+UPDATE mirror SET index_key = $1, index_content_key = $2, index_worker_id = $3
+
+-- name: HeadAfterBatch
+SELECT applied_at IS NOT NULL AS applied, db_length, db_tree_hash, content_length, content_tree_hash,
+       content_byte_length
+FROM publish_batch WHERE batch = $1
+
+-- name: ApplyBatch
+UPDATE publish_batch
+SET applied_at = now(), db_length = $2, db_tree_hash = $3, content_length = $4, content_tree_hash = $5,
+    content_byte_length = $6
+WHERE batch = $1 AND applied_at IS NULL
+
+-- name: MoveIndex
+UPDATE mirror
+SET published_batch = $1, db_length = $2, db_tree_hash = $3, content_length = $4, content_tree_hash = $5,
+    content_byte_length = $6

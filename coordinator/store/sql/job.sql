@@ -1,0 +1,128 @@
+-- Leases (pg_job_table). Rows of nar are the queue; a row of job is one lease on some of them.
+
+-- name: RenewJobs
+UPDATE job
+SET expires_at = clock_timestamp() + $2::bigint * interval '1 millisecond', bytes_done = r.bytes_done
+FROM unnest($3::bigint[], $4::bigint[]) AS r(id, bytes_done)
+WHERE job.id = r.id AND job.worker_id = $1
+
+-- name: GiveUpJobs
+-- Jobs that the worker does not list.
+UPDATE nar SET state = 'wanted', job_id = NULL, changed_at = now()
+FROM job
+WHERE nar.job_id = job.id AND job.worker_id = $1 AND NOT job.id = ANY($2::bigint[])
+
+-- name: EndJobs
+-- Those, and the ones of which nothing is left to do.
+DELETE FROM job
+WHERE worker_id = $1
+      AND (NOT id = ANY($2::bigint[]) OR NOT EXISTS (SELECT FROM nar WHERE nar.job_id = job.id))
+
+-- name: FailedNars
+-- Of the failures ($1 NARs, $2 their jobs) those that are still this worker's ($3) to report.
+SELECT nar.id, nar.attempts, nar.upstream_id
+FROM unnest($1::bigint[], $2::bigint[]) AS f(nar_id, job_id)
+     JOIN job ON job.id = f.job_id AND job.worker_id = $3
+     JOIN nar ON nar.id = f.nar_id AND nar.job_id = f.job_id
+ORDER BY nar.id FOR UPDATE OF nar
+
+-- name: SettleFailedNars
+UPDATE nar
+SET state = f.state::nar_state, job_id = NULL, attempts = f.attempts,
+    not_before = clock_timestamp() + f.delay_ms * interval '1 millisecond', reason = f.reason,
+    message = f.message, changed_at = now()
+FROM unnest($1::bigint[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[])
+     AS f(id, state, attempts, delay_ms, reason, message)
+WHERE nar.id = f.id
+
+-- name: RecordNarEvents
+INSERT INTO event (nar_id, what) SELECT * FROM unnest($1::bigint[], $2::text[])
+
+-- name: PauseUpstream
+UPDATE upstream
+SET paused_until = greatest(paused_until, clock_timestamp() + $2::bigint * interval '1 millisecond')
+WHERE id = $1
+
+-- name: LeaseJob
+-- $1 worker, $2 lease ms, $3 bytes a job, $4 NARs a job, $5 narinfo bytes a job, $6 the largest NAR that fits.
+-- References before referrers, large before small at equal depth; the first always, so a large one goes alone.
+WITH candidate AS (
+    SELECT nar.id, nar.weight, nar.priority, nar.depth, nar.leases, nar.narinfo_id
+    FROM nar JOIN upstream ON upstream.id = nar.upstream_id
+    WHERE nar.state = 'wanted' AND nar.needed AND nar.not_before <= now() AND upstream.paused_until <= now()
+          AND nar.weight <= $6::bigint
+    ORDER BY nar.priority DESC, nar.depth, nar.weight DESC, nar.id
+    LIMIT $4::bigint
+    FOR UPDATE OF nar SKIP LOCKED
+), sized AS (
+    SELECT c.id, c.weight, c.leases, row_number() OVER w AS place, sum(c.weight) OVER w AS bytes,
+           sum(octet_length(narinfo.content)) OVER w AS narinfo_bytes
+    FROM candidate c JOIN narinfo ON narinfo.id = c.narinfo_id
+    WINDOW w AS (ORDER BY c.priority DESC, c.depth, c.weight DESC, c.id ROWS UNBOUNDED PRECEDING)
+), chosen AS (
+    SELECT id, weight, leases FROM sized WHERE place = 1 OR (bytes <= $3::bigint AND narinfo_bytes <= $5::bigint)
+), lease AS (
+    INSERT INTO job (worker_id, attempt, expires_at, bytes)
+    SELECT $1::text, max(leases) + 1, clock_timestamp() + $2::bigint * interval '1 millisecond', sum(weight)
+    FROM chosen HAVING count(*) > 0
+    RETURNING id, bytes
+), leased AS (
+    UPDATE nar SET state = 'leased', job_id = lease.id, leases = nar.leases + 1, changed_at = now()
+    FROM chosen, lease WHERE nar.id = chosen.id
+)
+SELECT id, bytes FROM lease
+
+-- name: WorkerLoad
+SELECT count(DISTINCT job.id) AS jobs, coalesce(sum(octet_length(narinfo.content)), 0) AS narinfo_bytes
+FROM job LEFT JOIN nar ON nar.job_id = job.id LEFT JOIN narinfo ON narinfo.id = nar.narinfo_id
+WHERE job.worker_id = $1
+
+-- name: JobsOfWorker
+-- In the order in which they should be done.
+SELECT job.id AS job_id, job.attempt, nar.id AS nar_id, upstream.url || '/' || nar.url AS url, nar.file,
+       nar.compression, nar.nar_hash, nar.nar_size, nar.file_hash, nar.file_size, narinfo.content,
+       (SELECT '/nix/store/' || p.hash || '-' || p.name FROM path p WHERE p.nar_id = nar.id
+        ORDER BY p.narinfo_id = nar.narinfo_id DESC, p.id LIMIT 1) AS store_path
+FROM job JOIN nar ON nar.job_id = job.id JOIN upstream ON upstream.id = nar.upstream_id
+     JOIN narinfo ON narinfo.id = nar.narinfo_id
+WHERE job.worker_id = $1
+ORDER BY job.id, nar.priority DESC, nar.depth, nar.weight DESC, nar.id
+
+-- name: NextPublish
+-- The batch to append after batch $1, if there is one.
+SELECT 1 FROM publish_batch WHERE batch = $1 + 1
+
+-- name: IndexKey
+SELECT index_key FROM mirror
+
+-- name: AnyOpenRelease
+SELECT EXISTS (SELECT FROM release WHERE state IN ('resolving', 'walking', 'mirroring'))
+
+-- name: ReapGap
+-- Milliseconds since leases were last looked after; marks this moment.
+UPDATE leader
+SET reaped_at = clock_timestamp()
+FROM (SELECT reaped_at AS before FROM leader) l
+RETURNING CASE WHEN l.before = '-infinity' THEN 0
+               ELSE (extract(epoch FROM clock_timestamp() - l.before) * 1000)::bigint END AS gap_ms
+
+-- name: ExtendLeases
+UPDATE job SET expires_at = expires_at + $1::bigint * interval '1 millisecond'
+
+-- name: ExpireLeases
+-- NARs of leases that ran out are wanted again; at most $1 leases.
+WITH expired AS (
+    SELECT job.id, worker.name FROM job JOIN worker ON worker.id = job.worker_id
+    WHERE job.expires_at < clock_timestamp()
+    ORDER BY job.expires_at LIMIT $1 FOR UPDATE OF job SKIP LOCKED
+), freed AS (
+    UPDATE nar SET state = 'wanted', job_id = NULL, changed_at = now()
+    FROM expired WHERE nar.job_id = expired.id
+    RETURNING nar.id, expired.name
+), told AS (
+    INSERT INTO event (nar_id, what) SELECT id, 'the lease of worker ' || name || ' ran out' FROM freed
+)
+SELECT id FROM expired
+
+-- name: DeleteJobs
+DELETE FROM job WHERE id = ANY($1::bigint[])

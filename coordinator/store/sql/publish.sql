@@ -1,0 +1,194 @@
+-- The publish log (pg_publish_store).
+
+-- name: PublishPosition
+SELECT m.index_key, m.published_batch, m.mirror_json_sha256,
+       (SELECT coalesce(max(batch), 0) FROM publish_batch) AS planned_batch,
+       (SELECT coalesce((extract(epoch FROM clock_timestamp() - max(planned_at)) * 1000)::bigint, 1000000000)
+        FROM publish_batch) AS idle_ms
+FROM mirror m
+
+-- name: CountReady
+SELECT count(*) FROM (
+    SELECT FROM path
+    WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL LIMIT $1::bigint) r
+
+-- name: NarsAtWork
+SELECT EXISTS (SELECT FROM nar WHERE state = 'wanted' AND needed) OR EXISTS (SELECT FROM job)
+
+-- name: TakeReady
+WITH ready AS (
+    SELECT id FROM path
+    WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL
+    ORDER BY depth, id LIMIT $2::bigint FOR UPDATE
+)
+UPDATE path SET state = 'published', batch = $1, changed_at = now()
+FROM ready WHERE path.id = ready.id
+RETURNING path.id
+
+-- name: Rewatch
+-- Whoever waited for one of $1 waits for another one, or for none.
+UPDATE path p
+SET waits_for = (SELECT r.id FROM path_reference e JOIN path r ON r.id = e.reference
+                 WHERE e.referrer = p.id AND r.state <> 'published' ORDER BY r.depth DESC NULLS LAST LIMIT 1)
+WHERE p.waits_for = ANY($1::bigint[])
+
+-- name: CyclicCandidates
+SELECT id FROM path
+WHERE cyclic AND state = 'stored' AND needed AND watched AND blocked_by IS NULL AND id > $1 ORDER BY id LIMIT 100
+
+-- name: CyclicReach
+-- Everything unpublished that $1 needs, itself included, and whether all of it can be published.
+WITH RECURSIVE reach(id) AS (
+    SELECT $1::bigint
+    UNION
+    SELECT e.reference FROM reach JOIN path_reference e ON e.referrer = reach.id JOIN path r ON r.id = e.reference
+    WHERE r.state <> 'published'
+)
+SELECT p.id, bool_and(p.state = 'stored' AND p.needed AND p.watched AND p.blocked_by IS NULL) OVER () AS ready
+FROM reach JOIN path p ON p.id = reach.id
+ORDER BY p.id
+
+-- name: PublishTogether
+UPDATE path SET state = 'published', batch = $1, waits_for = NULL, changed_at = now() WHERE id = ANY($2::bigint[])
+
+-- name: InsertBatch
+INSERT INTO publish_batch (batch) VALUES ($1)
+
+-- name: UnlinkedNars
+-- Files of the NARs of the paths $1 that the index does not list yet.
+SELECT DISTINCT ON (n.file) n.file, s.key, n.blob_byte_offset, n.blob_block_offset, n.blob_block_length, n.file_size
+FROM path p JOIN nar n ON n.id = p.nar_id JOIN shard s ON s.id = n.shard_id
+WHERE p.id = ANY($1::bigint[]) AND n.linked_batch IS NULL
+      AND NOT EXISTS (SELECT FROM nar o WHERE o.file = n.file AND o.linked_batch IS NOT NULL)
+ORDER BY n.file, n.id
+
+-- name: MarkLinked
+UPDATE nar
+SET linked_batch = coalesce((SELECT min(o.linked_batch) FROM nar o
+                             WHERE o.file = nar.file AND o.linked_batch IS NOT NULL), $2)
+FROM path p WHERE p.id = ANY($1::bigint[]) AND nar.id = p.nar_id AND nar.linked_batch IS NULL
+
+-- name: NarInfosOfPaths
+SELECT hash, narinfo_id FROM path WHERE id = ANY($1::bigint[]) ORDER BY hash
+
+-- name: InsertLinks
+INSERT INTO publish_operation (batch, ordinal, kind, path, linkname, metadata)
+SELECT $1::bigint, o.ordinal, 'put_link', o.path, o.linkname, o.metadata
+FROM unnest($2::int[], $3::text[], $4::text[], $5::text[]) AS o(ordinal, path, linkname, metadata)
+
+-- name: InsertNarInfoPuts
+INSERT INTO publish_operation (batch, ordinal, kind, path, narinfo_id)
+SELECT $1::bigint, o.ordinal, 'put_narinfo', o.path, o.narinfo_id
+FROM unnest($2::int[], $3::text[], $4::bigint[]) AS o(ordinal, path, narinfo_id)
+
+-- name: InsertArtifactPut
+INSERT INTO publish_operation (batch, ordinal, kind, path, artifact_id) VALUES ($1, $2, 'put_artifact', $3, $4)
+
+-- name: InsertArtifact
+INSERT INTO artifact (size_bytes, sha256) VALUES ($1, $2) RETURNING id
+
+-- name: ShardsForMirrorJson
+SELECT key, content_key, db_length, content_byte_length FROM shard WHERE db_length > 0 ORDER BY id
+
+-- name: SetMirrorJson
+UPDATE mirror SET mirror_json_sha256 = $1
+
+-- name: PublishOperationsPage
+-- Contents up to $4 bytes come along.
+SELECT o.ordinal, o.kind, o.path, o.linkname, o.metadata, o.narinfo_id, o.artifact_id,
+       octet_length(n.content) AS narinfo_bytes, sha256(n.content) AS narinfo_sha256,
+       CASE WHEN octet_length(n.content) <= $4 THEN n.content END AS content,
+       a.size_bytes AS artifact_bytes, a.sha256 AS artifact_sha256
+FROM publish_operation o LEFT JOIN narinfo n ON n.id = o.narinfo_id LEFT JOIN artifact a ON a.id = o.artifact_id
+WHERE o.batch = $1 AND o.ordinal > $2 ORDER BY o.ordinal LIMIT $3::bigint
+
+-- name: NarInfoPiece
+SELECT substring(content FROM $2::int FOR $3::int) FROM narinfo WHERE id = $1
+
+-- name: BatchExists
+SELECT 1 FROM publish_batch WHERE batch = $1
+
+-- name: ReleasesToSettle
+-- Every path is published, missing, set aside or blocked, and no manifest says so yet.
+SELECT r.id, c.changes
+FROM release r CROSS JOIN LATERAL (
+         SELECT sum(total) AS total, sum(published + missing + set_aside + blocked) AS final,
+                sum(changes)::bigint AS changes
+         FROM release_delta d WHERE d.release_id = r.id) c
+WHERE r.plan_phase >= $1 AND c.total = c.final AND c.total > 0
+      AND ((r.state = 'mirroring' AND r.settle_batch IS NULL)
+           OR (r.state IN ('mirroring', 'settled') AND r.settle_changes < c.changes))
+ORDER BY r.priority DESC, r.id LIMIT 10
+
+-- name: ReleaseIsFinal
+SELECT NOT EXISTS (SELECT FROM block_change)
+       AND NOT EXISTS (SELECT FROM release_path rp JOIN path p ON p.id = rp.path_id
+                       WHERE rp.release_id = $1 AND p.blocked_by IS NULL
+                             AND p.state NOT IN ('published', 'missing', 'set_aside'))
+       AND NOT EXISTS (SELECT FROM release_nar rn JOIN nar n ON n.id = rn.nar_id
+                       WHERE rn.release_id = $1 AND (n.state = 'leased' OR (n.state = 'wanted' AND n.needed)))
+       AND NOT EXISTS (SELECT FROM release_file f WHERE f.release_id = $1 AND f.artifact_id IS NULL)
+
+-- name: ManifestHead
+SELECT r.channel, r.name, r.revision, r.source_url, u.url AS upstream, r.manifest_revision + 1 AS manifest_revision,
+       r.max_missing,
+       to_char(r.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS submitted_at,
+       to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS settled_at,
+       c.total, c.published, c.missing, c.set_aside, c.blocked, c.changes, n.nars, n.bytes, n.drift
+FROM release r JOIN upstream u ON u.id = r.upstream_id
+     CROSS JOIN LATERAL (
+         SELECT sum(total) AS total, sum(published) AS published, sum(missing) AS missing,
+                sum(set_aside) AS set_aside, sum(blocked) AS blocked, sum(changes)::bigint AS changes
+         FROM release_delta d WHERE d.release_id = r.id) c
+     CROSS JOIN LATERAL (
+         SELECT count(*) AS nars, coalesce(sum(weight), 0) AS bytes, count(*) FILTER (WHERE file_hash_drift) AS drift
+         FROM release_nar rn JOIN nar ON nar.id = rn.nar_id
+         WHERE rn.release_id = r.id
+               AND EXISTS (SELECT FROM path p WHERE p.nar_id = nar.id AND p.state = 'published')) n
+WHERE r.id = $1
+
+-- name: ManifestFailures
+DECLARE manifest_failures NO SCROLL CURSOR FOR
+SELECT '/nix/store/' || p.hash || '-' || p.name AS store_path,
+       CASE WHEN p.blocked_by IS NULL THEN p.state::text ELSE 'blocked' END AS state, p.reason,
+       '/nix/store/' || b.hash || '-' || b.name AS blocked_by
+FROM release_path rp JOIN path p ON p.id = rp.path_id LEFT JOIN path b ON b.id = p.blocked_by
+WHERE rp.release_id = $1 AND p.state <> 'published'
+ORDER BY p.hash
+
+-- name: ListingRows
+DECLARE listing_rows NO SCROLL CURSOR FOR
+SELECT p.hash, n.file, n.weight, s.key, n.blob_byte_offset, n.blob_block_offset, n.blob_block_length
+FROM release_path rp JOIN path p ON p.id = rp.path_id JOIN nar n ON n.id = p.nar_id JOIN shard s ON s.id = n.shard_id
+WHERE rp.release_id = $1 AND p.state = 'published'
+ORDER BY p.hash
+
+-- name: LockSettling
+SELECT r.channel, r.name, r.state, r.max_missing, r.is_latest,
+       coalesce((SELECT max(o.id) FROM release o WHERE o.channel = r.channel AND o.is_latest), 0) AS latest_id,
+       c.changes
+FROM release r CROSS JOIN LATERAL (
+         SELECT sum(changes)::bigint AS changes FROM release_delta d WHERE d.release_id = r.id) c
+WHERE r.id = $1 FOR UPDATE OF r
+
+-- name: UnpublishedReleaseFiles
+SELECT name, artifact_id FROM release_file WHERE release_id = $1 AND batch IS NULL AND artifact_id IS NOT NULL
+ORDER BY name
+
+-- name: MarkReleaseFiles
+UPDATE release_file SET batch = $2 WHERE release_id = $1 AND batch IS NULL AND artifact_id IS NOT NULL
+
+-- name: ClearLatest
+UPDATE release SET is_latest = false WHERE channel = $1 AND is_latest
+
+-- name: RecordSettling
+UPDATE release
+SET settle_batch = $2, settle_changes = $3, manifest_revision = manifest_revision + 1, is_latest = is_latest OR $4,
+    message = $5
+WHERE id = $1
+
+-- name: SettleReleases
+-- The batch with its manifest has come into the index.
+UPDATE release SET state = 'settled', settled_at = now()
+FROM mirror m WHERE release.state = 'mirroring' AND release.settle_batch <= m.published_batch
+RETURNING release.id

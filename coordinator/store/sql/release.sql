@@ -1,0 +1,129 @@
+-- Submitting and looking at releases (pg_release_store).
+
+-- name: FindOrAddUpstream
+WITH added AS (INSERT INTO upstream (url) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id)
+SELECT id FROM added UNION ALL SELECT id FROM upstream WHERE url = $1 LIMIT 1
+
+-- name: FindOpenRelease
+-- The same submission, still at work.
+SELECT id, state, plan_only, force FROM release
+WHERE channel = $1 AND NOT is_list AND match = $2::text[] AND exclude = $3::text[] AND upstream_id = $4
+      AND state IN ('resolving', 'walking', 'planned', 'mirroring')
+ORDER BY id DESC LIMIT 1 FOR UPDATE
+
+-- name: InsertRelease
+INSERT INTO release (channel, name, upstream_id, match, exclude, plan_only, force, max_missing, priority, is_list)
+VALUES ($1, '', $2, $3::text[], $4::text[], $5, $6, $7, $8, $9)
+RETURNING id
+
+-- name: LiftPlan
+-- What was only to be planned is wanted now: the planner decides again.
+UPDATE release
+SET plan_only = plan_only AND $2, force = force OR $3, max_missing = $4, priority = greatest(priority, $5),
+    state = CASE WHEN state = 'planned' AND NOT $2 THEN 'walking' ELSE state END,
+    plan_phase = CASE WHEN state = 'planned' AND NOT $2 THEN least(plan_phase, 4) ELSE plan_phase END
+WHERE id = $1
+
+-- name: FindList
+SELECT id FROM release
+WHERE channel = $1 AND name = $2 AND is_list AND upstream_id = $3 AND id <> $4
+      AND state IN ('walking', 'planned', 'mirroring')
+ORDER BY id DESC LIMIT 1 FOR UPDATE
+
+-- name: NameList
+UPDATE release SET name = $2, state = 'walking' WHERE id = $1 AND state = 'resolving'
+
+-- name: DropRelease
+DELETE FROM release WHERE id = $1
+
+-- name: DropAbandonedLists
+-- Lists whose submitter went away before the end.
+DELETE FROM release
+WHERE id IN (SELECT id FROM release
+             WHERE is_list AND state = 'resolving' AND submitted_at < now() - interval '1 hour' LIMIT 10)
+
+-- name: GetReleases
+-- $1: one release, 0: the newest, -1: the newest $2.
+WITH chosen AS (
+    SELECT * FROM release WHERE $1 <= 0 OR id = $1
+    ORDER BY id DESC LIMIT CASE WHEN $1 < 0 THEN $2::bigint ELSE 1 END
+)
+SELECT r.id, r.channel, r.name, r.revision, r.state, r.message, r.is_latest, r.bytes_reused,
+       (extract(epoch FROM r.submitted_at) * 1000)::bigint AS submitted_at_ms,
+       coalesce((extract(epoch FROM r.settled_at) * 1000)::bigint, 0) AS settled_at_ms,
+       r.plan_paths, r.plan_nars_to_fetch, r.plan_bytes_to_fetch, r.plan_nar_bytes, r.plan_disk_free_bytes,
+       r.plan_disk_needed_bytes, r.plan_seconds, r.plan_missing, r.plan_fits,
+       c.total, c.published, c.missing, c.set_aside, c.blocked, c.narinfos, c.nars, c.nars_stored, c.bytes,
+       c.bytes_stored, c.drift,
+       (SELECT count(*) FROM release_file f WHERE f.release_id = r.id) AS files,
+       (SELECT count(*) FROM release_file f, mirror m
+        WHERE f.release_id = r.id AND f.batch <= m.published_batch) AS files_published
+FROM chosen r
+     CROSS JOIN LATERAL (
+         SELECT coalesce(sum(d.total), 0) AS total, coalesce(sum(d.published), 0) AS published,
+                coalesce(sum(d.missing), 0) AS missing, coalesce(sum(d.set_aside), 0) AS set_aside,
+                coalesce(sum(d.blocked), 0) AS blocked, coalesce(sum(d.narinfos), 0) AS narinfos,
+                coalesce(sum(d.nars), 0) AS nars, coalesce(sum(d.nars_stored), 0) AS nars_stored,
+                coalesce(sum(d.bytes), 0) AS bytes, coalesce(sum(d.bytes_stored), 0) AS bytes_stored,
+                coalesce(sum(d.drift), 0) AS drift
+         FROM release_delta d WHERE d.release_id = r.id) c
+ORDER BY r.id DESC
+
+-- name: NewestRelease
+SELECT coalesce(max(id), 0) FROM release
+
+-- name: MirrorStatus
+SELECT index_key, db_length,
+       (SELECT count(*) FROM path WHERE state = 'published') AS paths_published
+FROM mirror
+
+-- name: WorkerStatus
+SELECT w.id, w.name, w.roles, w.last_seen > clock_timestamp() - $1::bigint * interval '1 millisecond' AS alive,
+       (extract(epoch FROM w.last_seen) * 1000)::bigint AS last_seen_ms, w.disk_free_bytes,
+       (SELECT count(*) FROM job WHERE job.worker_id = w.id) AS jobs,
+       (SELECT coalesce(sum(s.content_byte_length), 0) FROM shard s WHERE s.worker_id = w.id) AS bytes_stored
+FROM worker w ORDER BY w.name, w.id LIMIT $2
+
+-- name: ShardStatus
+SELECT s.key, w.name, s.sealed, s.content_byte_length AS bytes,
+       (SELECT count(*) FROM nar WHERE nar.shard_id = s.id) AS nars
+FROM shard s JOIN worker w ON w.id = s.worker_id ORDER BY s.id LIMIT $1
+
+-- name: FailuresPage
+-- Of release $1, above the path $2, in the order of hashes; at most $3.
+SELECT p.hash, p.name, p.attempts, p.message, (extract(epoch FROM p.changed_at) * 1000)::bigint AS since_ms,
+       CASE WHEN p.blocked_by IS NULL THEN p.state::text ELSE 'blocked' END AS state,
+       CASE WHEN p.blocked_by IS NULL THEN p.reason ELSE 'blocked' END AS reason,
+       b.hash || '-' || b.name AS blocked_by
+FROM release_path rp JOIN path p ON p.id = rp.path_id LEFT JOIN path b ON b.id = p.blocked_by
+WHERE rp.release_id = $1 AND p.hash > $2
+      AND (p.state IN ('missing', 'set_aside') OR p.blocked_by IS NOT NULL)
+ORDER BY p.hash LIMIT $3::bigint
+
+-- name: WhyPath
+SELECT p.id, p.hash, p.name, p.state, p.reason, p.message, p.attempts, p.batch, p.needed, p.watched,
+       b.hash || '-' || b.name AS blocked_by, n.id AS nar_id, u.url || '/' || n.url AS nar_url,
+       n.state AS nar_state, n.attempts AS nar_attempts, n.reason AS nar_reason, n.message AS nar_message,
+       n.not_before > now() AS nar_waits,
+       to_char(n.not_before AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS nar_not_before,
+       u.paused_until > now() AS upstream_paused, s.key AS shard_key, w.name AS worker_name,
+       (SELECT jw.name FROM job j JOIN worker jw ON jw.id = j.worker_id WHERE j.id = n.job_id) AS leased_by,
+       m.published_batch
+FROM path p CROSS JOIN mirror m LEFT JOIN path b ON b.id = p.blocked_by LEFT JOIN nar n ON n.id = p.nar_id
+     LEFT JOIN upstream u ON u.id = n.upstream_id LEFT JOIN shard s ON s.id = n.shard_id
+     LEFT JOIN worker w ON w.id = s.worker_id
+WHERE p.hash = $1
+
+-- name: WhyWaitingFor
+SELECT r.hash || '-' || r.name FROM path_reference e JOIN path r ON r.id = e.reference
+WHERE e.referrer = $1 AND r.state <> 'published' ORDER BY r.hash LIMIT 20
+
+-- name: WhyReleases
+SELECT r.channel || '/' || r.name || ' (' || r.state || ')' FROM release_path rp JOIN release r ON r.id = rp.release_id
+WHERE rp.path_id = $1 ORDER BY r.id DESC LIMIT 20
+
+-- name: WhyHistory
+SELECT (extract(epoch FROM at) * 1000)::bigint AS at_ms, what
+FROM (SELECT * FROM event WHERE path_id = $1 UNION ALL SELECT * FROM event WHERE nar_id = $2
+      ORDER BY id DESC LIMIT 200) e
+ORDER BY id

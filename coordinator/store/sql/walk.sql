@@ -1,0 +1,238 @@
+-- Resolving and walking releases (pg_walk_store). Bulk rows come through temporary tables.
+
+-- name: MakeWalkStage
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_root (hash text COLLATE "C" NOT NULL, name text NOT NULL)
+ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_narinfo (
+    path_id bigint NOT NULL, name text NOT NULL, content bytea NOT NULL, url text NOT NULL, file text NOT NULL,
+    compression text NOT NULL, nar_hash bytea NOT NULL, nar_size bigint NOT NULL, file_hash bytea,
+    file_size bigint NOT NULL, narinfo_id bigint, nar_id bigint) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_reference (
+    referrer bigint NOT NULL, hash text COLLATE "C" NOT NULL, name text NOT NULL) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_failure (
+    path_id bigint NOT NULL, verdict text NOT NULL, reason text NOT NULL, message text NOT NULL,
+    attempts int NOT NULL, retry_ms bigint NOT NULL) ON COMMIT DELETE ROWS
+
+-- name: NextReleaseToResolve
+SELECT r.id, r.channel, r.name, r.source_url, r.revision, r.upstream_id, u.url AS upstream_url, r.match,
+       r.exclude, r.force
+FROM release r JOIN upstream u ON u.id = r.upstream_id
+WHERE r.state = 'resolving' AND NOT r.is_list AND r.not_before <= now()
+ORDER BY r.priority DESC, r.id LIMIT 1
+
+-- name: NextReleaseToWalk
+SELECT r.id, r.channel, r.name, r.source_url, r.revision, r.upstream_id, u.url AS upstream_url, r.match,
+       r.exclude, r.force
+FROM release r JOIN upstream u ON u.id = r.upstream_id
+WHERE r.state = 'walking' AND r.walked_at IS NULL AND r.not_before <= now()
+ORDER BY r.priority DESC, r.id LIMIT 1
+
+-- name: LockRelease
+SELECT name, source_url, revision, state, walked_at IS NOT NULL AS walked FROM release WHERE id = $1 FOR UPDATE
+
+-- name: PinRelease
+UPDATE release SET name = $2, source_url = $3, revision = $4, message = '' WHERE id = $1
+
+-- name: FindPreviousRelease
+WITH this AS (SELECT id, channel, match, exclude FROM release WHERE id = $1),
+other AS (
+    SELECT r.id, r.name, r.match, r.exclude FROM release r, this
+    WHERE r.channel = this.channel AND r.id <> this.id AND r.state NOT IN ('refused', 'resolving') AND NOT r.is_list
+)
+SELECT coalesce((SELECT name FROM other ORDER BY id DESC LIMIT 1), '') AS name,
+       coalesce((SELECT (SELECT count(*) FROM release_path rp WHERE rp.release_id = o.id AND rp.is_root)
+                 FROM (SELECT other.id FROM other, this
+                       WHERE other.match = this.match AND other.exclude = this.exclude
+                       ORDER BY other.id DESC LIMIT 1) o), 0) AS roots
+
+-- name: RefuseRelease
+UPDATE release SET state = 'refused', message = $2 WHERE id = $1 AND state IN ('resolving', 'walking')
+
+-- name: DropReleasePaths
+DELETE FROM release_path WHERE release_id = $1
+
+-- name: DropReleaseCounters
+DELETE FROM release_delta WHERE release_id = $1
+
+-- name: DeferRelease
+UPDATE release
+SET message = $2, not_before = clock_timestamp() + $3::bigint * interval '1 millisecond'
+WHERE id = $1 AND state IN ('resolving', 'walking')
+
+-- name: AddReleaseFile
+INSERT INTO release_file (release_id, name, sha256, size_bytes, artifact_id) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (release_id, name) DO UPDATE
+SET artifact_id = coalesce(excluded.artifact_id, release_file.artifact_id), size_bytes = excluded.size_bytes
+WHERE release_file.sha256 = excluded.sha256
+RETURNING 1
+
+-- name: ListReleaseFiles
+SELECT name, sha256, size_bytes, artifact_id FROM release_file WHERE release_id = $1 ORDER BY name
+
+-- name: InsertRootPaths
+INSERT INTO path (hash, name) SELECT DISTINCT ON (hash) hash, name FROM stage_root ORDER BY hash, name
+ON CONFLICT DO NOTHING
+
+-- name: FindRootConflicts
+SELECT s.hash, s.name AS listed_name, p.name AS known_name,
+       EXISTS (SELECT FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id = p.id AND rp.is_root)
+       OR EXISTS (SELECT FROM stage_root o WHERE o.hash = s.hash AND o.name = p.name) AS in_this_release
+FROM stage_root s JOIN path p ON p.hash = s.hash
+WHERE p.name <> s.name
+ORDER BY s.hash LIMIT 20
+
+-- name: InsertRoots
+WITH row AS (
+    INSERT INTO release_path (release_id, path_id, is_root)
+    SELECT DISTINCT $1::bigint, p.id, true FROM stage_root s JOIN path p ON p.hash = s.hash
+    ON CONFLICT (release_id, path_id) DO UPDATE SET is_root = true
+    RETURNING xmax = 0 AS is_new
+)
+SELECT count(*) FILTER (WHERE is_new) FROM row
+
+-- name: CountRoots
+SELECT count(*) FROM release_path WHERE release_id = $1 AND is_root
+
+-- name: BeginWalk
+UPDATE release SET state = 'walking', message = '', not_before = '-infinity'
+WHERE id = $1 AND state = 'resolving'
+
+-- name: ExpandKnown
+WITH known AS (
+    SELECT rp.path_id FROM release_path rp JOIN path p ON p.id = rp.path_id
+    WHERE rp.release_id = $1 AND NOT rp.expanded AND p.state IN ('known', 'stored', 'published')
+    ORDER BY rp.path_id LIMIT $2::bigint
+)
+UPDATE release_path rp SET expanded = true FROM known
+WHERE rp.release_id = $1 AND rp.path_id = known.path_id
+RETURNING rp.path_id
+
+-- name: JoinReferences
+WITH row AS (
+    INSERT INTO release_path (release_id, path_id, is_root)
+    SELECT DISTINCT $1::bigint, e.reference, false
+    FROM path_reference e WHERE e.referrer = ANY($2::bigint[])
+    ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT count(*) FROM row
+
+-- name: NextFrontier
+SELECT p.id, p.hash, p.name, rp.attempts
+FROM release_path rp JOIN path p ON p.id = rp.path_id
+WHERE rp.release_id = $1 AND NOT rp.expanded AND rp.path_id > $2 AND rp.not_before <= clock_timestamp()
+      AND p.state IN ('discovered', 'missing', 'set_aside')
+ORDER BY rp.path_id LIMIT $3::bigint
+
+-- name: NextFrontierReady
+SELECT (extract(epoch FROM greatest(min(not_before), clock_timestamp()) - clock_timestamp()) * 1000)::bigint
+FROM release_path WHERE release_id = $1 AND NOT expanded
+
+-- name: InsertWalkedNars
+INSERT INTO nar (upstream_id, url, file, nar_hash, nar_size, compression, file_hash, file_size, narinfo_id)
+SELECT DISTINCT ON (s.url, s.nar_hash) $1::bigint, s.url, s.file, s.nar_hash, s.nar_size, s.compression,
+       s.file_hash, s.file_size, s.narinfo_id
+FROM stage_narinfo s WHERE s.narinfo_id IS NOT NULL
+ORDER BY s.url, s.nar_hash, s.path_id
+ON CONFLICT (upstream_id, url, nar_hash) DO NOTHING
+
+-- name: NumberWalkedNarInfos
+-- Which of the narinfos count: those of paths that are not stored yet and whose narinfo is new or differs.
+UPDATE stage_narinfo s
+SET narinfo_id = CASE WHEN n.content = s.content THEN n.id
+                      ELSE nextval(pg_get_serial_sequence('narinfo', 'id')) END
+FROM path p LEFT JOIN narinfo n ON n.id = p.narinfo_id
+WHERE p.id = s.path_id
+      AND (p.state IN ('discovered', 'missing', 'set_aside') OR (p.state = 'known' AND n.content <> s.content))
+
+-- name: CountChangedNarInfos
+SELECT count(*) FILTER (WHERE n.content <> s.content AND r.nar_hash = s.nar_hash) AS narinfos_changed,
+       count(*) FILTER (WHERE r.nar_hash <> s.nar_hash) AS nar_hashes_changed
+FROM stage_narinfo s JOIN path p ON p.id = s.path_id JOIN narinfo n ON n.id = p.narinfo_id
+     JOIN nar r ON r.id = p.nar_id
+
+-- name: InsertWalkedNarInfos
+INSERT INTO narinfo (id, content) OVERRIDING SYSTEM VALUE
+SELECT narinfo_id, content FROM stage_narinfo WHERE narinfo_id IS NOT NULL
+ON CONFLICT DO NOTHING
+
+-- name: LockWalkedNars
+-- So that whoever stores such a NAR at this moment sees our paths, or we see its state.
+SELECT n.id FROM stage_narinfo s JOIN nar n ON n.upstream_id = $1 AND n.url = s.url AND n.nar_hash = s.nar_hash
+WHERE s.narinfo_id IS NOT NULL ORDER BY n.id FOR UPDATE OF n
+
+-- name: FindWalkedNars
+UPDATE stage_narinfo s SET nar_id = n.id
+FROM nar n
+WHERE s.narinfo_id IS NOT NULL AND n.upstream_id = $1 AND n.url = s.url AND n.nar_hash = s.nar_hash
+
+-- name: ReviveWalkedNars
+UPDATE nar
+SET state = 'wanted', attempts = 0, not_before = '-infinity', reason = NULL, message = NULL, changed_at = now()
+FROM stage_narinfo s WHERE nar.id = s.nar_id AND nar.state IN ('missing', 'set_aside')
+RETURNING nar.id
+
+-- name: RevivePathsOfNars
+UPDATE path SET state = 'known', reason = NULL, message = NULL, attempts = 0, changed_at = now()
+WHERE nar_id = ANY($1::bigint[]) AND state IN ('missing', 'set_aside')
+
+-- name: ForgetOldReferences
+-- Of paths whose narinfo was replaced.
+DELETE FROM path_reference e USING stage_narinfo s JOIN path p ON p.id = s.path_id
+WHERE p.narinfo_id = s.narinfo_id AND e.referrer = s.path_id
+
+-- name: UpdateWalkedPaths
+UPDATE path p
+SET state = CASE WHEN n.state = 'stored' THEN 'stored' ELSE 'known' END::path_state, name = s.name,
+    narinfo_id = s.narinfo_id, nar_id = s.nar_id, reason = NULL, message = NULL, attempts = 0, watched = false,
+    waits_for = NULL, depth = NULL, changed_at = now()
+FROM stage_narinfo s JOIN nar n ON n.id = s.nar_id
+WHERE p.id = s.path_id AND s.narinfo_id IS NOT NULL AND p.state NOT IN ('stored', 'published')
+
+-- name: InsertReferencedPaths
+INSERT INTO path (hash, name) SELECT DISTINCT ON (hash) hash, name FROM stage_reference ORDER BY hash, name
+ON CONFLICT DO NOTHING
+
+-- name: InsertReferences
+INSERT INTO path_reference (referrer, reference)
+SELECT r.referrer, p.id
+FROM stage_reference r JOIN stage_narinfo s ON s.path_id = r.referrer
+     JOIN path referrer ON referrer.id = s.path_id AND referrer.narinfo_id = s.narinfo_id
+     JOIN path p ON p.hash = r.hash
+WHERE p.id <> r.referrer
+ON CONFLICT DO NOTHING
+
+-- name: FailWalkedPaths
+UPDATE path p
+SET state = f.verdict::path_state, reason = f.reason, message = f.message, attempts = f.attempts, changed_at = now()
+FROM stage_failure f
+WHERE p.id = f.path_id AND f.verdict <> 'later' AND p.state IN ('discovered', 'missing', 'set_aside')
+
+-- name: DelayWalkedPaths
+UPDATE release_path rp
+SET attempts = f.attempts, not_before = clock_timestamp() + f.retry_ms * interval '1 millisecond'
+FROM stage_failure f
+WHERE rp.release_id = $1 AND rp.path_id = f.path_id AND f.verdict = 'later'
+
+-- name: MarkExpanded
+UPDATE release_path rp SET expanded = true
+FROM (SELECT path_id FROM stage_narinfo UNION ALL SELECT path_id FROM stage_failure WHERE verdict <> 'later') s
+WHERE rp.release_id = $1 AND rp.path_id = s.path_id AND NOT rp.expanded
+
+-- name: JoinWalkedReferences
+WITH row AS (
+    INSERT INTO release_path (release_id, path_id, is_root)
+    SELECT DISTINCT $1::bigint, e.reference, false
+    FROM stage_narinfo s JOIN path_reference e ON e.referrer = s.path_id
+    ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT count(*) FROM row
+
+-- name: FrontierIsEmpty
+SELECT NOT EXISTS (SELECT FROM release_path WHERE release_id = $1 AND NOT expanded)
+
+-- name: FinishWalk
+UPDATE release SET walked_at = coalesce(walked_at, now()), message = '' WHERE id = $1
+
+-- name: UpstreamPause
+SELECT greatest(0, (extract(epoch FROM paused_until - clock_timestamp()) * 1000)::bigint)
+FROM upstream WHERE id = $1 AND paused_until > clock_timestamp()
