@@ -44,22 +44,28 @@ std::unique_ptr<CoreView> CoreView::Empty(CoreStorage& storage, OplogHeader head
   return std::unique_ptr<CoreView>(new CoreView(storage, std::move(header)));
 }
 
-Result<std::unique_ptr<CoreView>> CoreView::Load(CoreStorage& storage) {
-  HNX_ASSIGN_OR_RETURN(OplogContent content, ReadOplog(storage));
+Result<std::unique_ptr<CoreView>> CoreView::LoadUnverified(CoreStorage& storage,
+                                                           OplogContent content) {
   auto view = std::unique_ptr<CoreView>(new CoreView(storage, std::move(content.header)));
-  std::uint64_t length_max = view->head_.length;
   const std::vector<OplogEntry> entries = std::exchange(content.entries, {});
   view->loaded_ = std::move(content);
+  view->length_max_ = view->head_.length;
   for (const OplogEntry& entry : entries) {
     HNX_TRY(view->Overlay(entry));
-    length_max = std::max(length_max, view->head_.length);
+    view->length_max_ = std::max(view->length_max_, view->head_.length);
   }
-  HNX_ASSIGN_OR_RETURN(view->tree_, view->nodes_.TreeOf(view->head_.length));
-  HNX_TRY(view->VerifyLoaded(length_max));
   return view;
 }
 
-Result<void> CoreView::VerifyLoaded(std::uint64_t length_max) {
+Result<std::unique_ptr<CoreView>> CoreView::Load(CoreStorage& storage) {
+  HNX_ASSIGN_OR_RETURN(OplogContent content, ReadOplog(storage));
+  HNX_ASSIGN_OR_RETURN(std::unique_ptr<CoreView> view, LoadUnverified(storage, std::move(content)));
+  HNX_ASSIGN_OR_RETURN(view->tree_, view->nodes_.TreeOf(view->head_.length));
+  HNX_TRY(view->VerifyLoaded());
+  return view;
+}
+
+Result<void> CoreView::VerifyLoaded() {
   head_.byte_length = tree_.byte_length();
   head_.tree_hash = tree_.hash();
   HNX_TRY(identity_.Check());
@@ -72,10 +78,10 @@ Result<void> CoreView::VerifyLoaded(std::uint64_t length_max) {
   // Nodes reach the file only after the oplog told of their length, so a longer file means that the
   // newest header was lost; to go on from an older one would be to sign a second tree.
   HNX_ASSIGN_OR_RETURN(const std::uint64_t tree_bytes, storage_.Size(CoreFile::kTree));
-  if (tree_bytes / (2 * kTreeSlotBytes) > length_max) {
+  if (tree_bytes / (2 * kTreeSlotBytes) > length_max_) {
     return DataLoss("core " + storage_.Name() + ": tree holds nodes of " +
                     std::to_string(tree_bytes / (2 * kTreeSlotBytes)) +
-                    " blocks or more, oplog knows of " + std::to_string(length_max) +
+                    " blocks or more, oplog knows of " + std::to_string(length_max_) +
                     ": the newest header is lost");
   }
   return {};

@@ -26,6 +26,9 @@ class CoreView {
   // Reads and verifies; changes nothing. Errors as ReadOplog, and kDataLoss when the roots, the
   // tree hash or the signature do not fit. `storage` must outlive the view.
   static Result<std::unique_ptr<CoreView>> Load(CoreStorage& storage);
+  // As Load, without looking whether tree and signature fit: for an audit. The tree is empty.
+  static Result<std::unique_ptr<CoreView>> LoadUnverified(CoreStorage& storage,
+                                                          OplogContent content);
   // For a core that was just made: an empty tree under this header.
   static std::unique_ptr<CoreView> Empty(CoreStorage& storage, OplogHeader header);
 
@@ -55,7 +58,7 @@ class CoreView {
   // Everything of an entry but its tree.
   Result<void> Overlay(const OplogEntry& entry);
   Result<void> ExtendContiguous();
-  Result<void> VerifyLoaded(std::uint64_t length_max);
+  Result<void> VerifyLoaded();
 
   CoreStorage& storage_;
   OplogHeader header_;
@@ -66,6 +69,7 @@ class CoreView {
   TreeStore nodes_;
   Bitfield bits_;
   OplogContent loaded_;
+  std::uint64_t length_max_ = 0;  // the greatest that header and loaded entries told of
 };
 
 }  // namespace hnx::hyper

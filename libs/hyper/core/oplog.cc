@@ -86,12 +86,25 @@ Result<std::array<std::uint64_t, 2>> ReadSlotHeads(CoreStorage& storage) {
   return heads;
 }
 
-Error Damaged(const CoreStorage& storage, const std::string& what) {
-  return DataLoss("core " + storage.Name() + ": oplog: " + what);
-}
+// Builds the errors of one reading, and remembers where the last one points to.
+class DamageReport {
+ public:
+  explicit DamageReport(const CoreStorage& storage) : storage_(storage) {}
+
+  Error At(std::uint64_t offset, const std::string& what) {
+    offset_ = offset;
+    return DataLoss("core " + storage_.Name() + ": oplog at byte " + std::to_string(offset) + ": " +
+                    what);
+  }
+  std::uint64_t offset() const { return offset_; }
+
+ private:
+  const CoreStorage& storage_;
+  std::uint64_t offset_ = 0;
+};
 
 // Decides which header counts. Returns its frame.
-Result<Frame> ChooseHeader(const CoreStorage& storage, ByteView file, OplogContent& content) {
+Result<Frame> ChooseHeader(ByteView file, OplogContent& content, DamageReport& damage) {
   std::array<std::optional<Frame>, 2> frames;
   for (int slot = 0; slot < 2; ++slot) {
     const auto at = static_cast<std::size_t>(slot);
@@ -106,9 +119,9 @@ Result<Frame> ChooseHeader(const CoreStorage& storage, ByteView file, OplogConte
   }
   if (!frames[0] && !frames[1]) {
     if (file.size() < kOplogEntriesOffset) {
-      return NotFound("core " + storage.Name() + ": oplog has no header");
+      return NotFound("oplog has no header");
     }
-    return Damaged(storage, "both header slots are damaged");
+    return damage.At(0, "both header slots are damaged");
   }
   if (frames[0] && frames[1]) {
     content.bits = {frames[0]->header_bit, frames[1]->header_bit};
@@ -140,7 +153,7 @@ Result<OplogHeader> LoadHeader(CoreStorage& storage, ByteView payload) {
 }
 
 // Reads entries until the first that does not count, and says why it does not.
-Result<void> ReadEntries(const CoreStorage& storage, ByteView file, OplogContent& content) {
+Result<void> ReadEntries(ByteView file, OplogContent& content, DamageReport& damage) {
   const bool expected_bit = content.current_slot == 1;
   std::uint64_t offset = kOplogEntriesOffset;
   std::vector<std::uint64_t> offsets;
@@ -149,9 +162,8 @@ Result<void> ReadEntries(const CoreStorage& storage, ByteView file, OplogContent
   for (; frame && frame->header_bit == expected_bit; frame = ParseFrame(From(file, offset))) {
     Result<OplogEntry> entry = OplogEntry::Decode(frame->payload);
     if (!entry) {
-      return Damaged(storage,
-                     "entry at byte " + std::to_string(offset) +
-                         " has a right checksum and a wrong content: " + entry.error().message);
+      return damage.At(
+          offset, "an entry has a right checksum and a wrong content: " + entry.error().message);
     }
     content.entries.push_back(*std::move(entry));
     offsets.push_back(offset);
@@ -162,17 +174,19 @@ Result<void> ReadEntries(const CoreStorage& storage, ByteView file, OplogContent
     // Left by the older header, when the process ended before they were cut off. They can only
     // stand there when the newer header is whole.
     content.stale_entries = true;
+    const int older_slot = 1 - content.current_slot;
     if (offset == kOplogEntriesOffset &&
-        content.slots[static_cast<std::size_t>(1 - content.current_slot)] == SlotState::kDamaged) {
-      return Damaged(storage, "header slot " + std::to_string(1 - content.current_slot) +
-                                  " is damaged, and entries after it would be lost");
+        content.slots[static_cast<std::size_t>(older_slot)] == SlotState::kDamaged) {
+      return damage.At(static_cast<std::uint64_t>(older_slot) * kOplogSlotBytes,
+                       "header slot " + std::to_string(older_slot) +
+                           " is damaged, and entries that came after it would be lost");
     }
   } else if (const ByteView rest = From(file, offset); rest.size() >= kOplogFrameBytes) {
     // A torn entry is the last one; one that others follow had been complete.
     const std::uint64_t length = LoadLe32(rest.subspan(4, 4)) >> kLengthShift;
     const std::optional<Frame> next = ParseFrame(From(rest, kOplogFrameBytes + length));
     if (next && next->header_bit == expected_bit && !next->payload.empty()) {
-      return Damaged(storage, "entry at byte " + std::to_string(offset) + " is damaged");
+      return damage.At(offset, "an entry is damaged, and others follow it");
     }
   }
   // All entries of an atomic group but the last are marked partial: drop a group without its end.
@@ -203,7 +217,7 @@ Bytes EncodeFrame(ByteView payload, bool header_bit) {
   return frame;
 }
 
-Result<OplogContent> ReadOplog(CoreStorage& storage) {
+Result<OplogContent> ReadOplog(CoreStorage& storage, std::uint64_t* damaged_at) {
   OplogContent content;
   // The size comes first: what is written while we read makes the file longer than the mark says.
   HNX_ASSIGN_OR_RETURN(content.mark.size, storage.Size(CoreFile::kOplog));
@@ -216,9 +230,18 @@ Result<OplogContent> ReadOplog(CoreStorage& storage) {
   HNX_ASSIGN_OR_RETURN(const std::size_t count, storage.Read(CoreFile::kOplog, 0, buffer.bytes()));
   const ByteView file = ByteView(buffer.bytes()).first(count);
 
-  HNX_ASSIGN_OR_RETURN(const Frame frame, ChooseHeader(storage, file, content));
-  Result<OplogHeader> header = LoadHeader(storage, frame.payload);
-  Result<void> entries = ReadEntries(storage, file, content);
+  DamageReport damage(storage);
+  const auto parse = [&]() -> Result<void> {
+    HNX_ASSIGN_OR_RETURN(const Frame frame, ChooseHeader(file, content, damage));
+    Result<OplogHeader> header = LoadHeader(storage, frame.payload);
+    if (!header) {
+      const auto slot = static_cast<std::uint64_t>(content.current_slot);
+      return damage.At(slot * kOplogSlotBytes, header.error().message);
+    }
+    content.header = *std::move(header);
+    return ReadEntries(file, content, damage);
+  };
+  const Result<void> parsed = parse();
   // Entries belong to the header that stood there before and after they were read.
   WipedBytes again(kOplogEntriesOffset);
   HNX_ASSIGN_OR_RETURN(const std::size_t count_again,
@@ -229,13 +252,14 @@ Result<OplogContent> ReadOplog(CoreStorage& storage) {
                   slots_after.end())) {
     return Unavailable("core " + storage.Name() + ": oplog changed while it was read");
   }
-  if (!header) {
-    return Damaged(storage, header.error().message);
+  if (!parsed) {
+    if (damaged_at != nullptr) {
+      *damaged_at = damage.offset();
+    }
+    return parsed.error().code == ErrorCode::kNotFound
+               ? parsed.error().Annotate("core " + storage.Name())
+               : parsed.error();
   }
-  if (!entries) {
-    return std::move(entries).error();
-  }
-  content.header = *std::move(header);
   content.mark.end = content.end;
   content.mark.beyond = FrameHead(From(file, content.end));
   return content;

@@ -124,9 +124,9 @@ struct OplogContent {
 };
 
 // Reads the file as it is. A torn last entry is left out. kNotFound: there is no header, nor ever
-// was one. kDataLoss: a header or an entry that had been complete is damaged. kUnavailable: a
-// writer went on while it was read; again.
-Result<OplogContent> ReadOplog(CoreStorage& storage);
+// was one. kDataLoss: a header or an entry that had been complete is damaged (`damaged_at`, if
+// given, becomes its first byte). kUnavailable: a writer went on while it was read; again.
+Result<OplogContent> ReadOplog(CoreStorage& storage, std::uint64_t* damaged_at = nullptr);
 
 // The mark of the file now, against which an earlier one is compared; costs a few small reads.
 Result<OplogMark> ReadOplogMark(CoreStorage& storage, const OplogMark& earlier);

@@ -1,3 +1,4 @@
 list(APPEND HYPER_SOURCES
   storage/flat_core_storage.cc
-  storage/memory_core_storage.cc)
+  storage/memory_core_storage.cc
+  storage/recording_core_storage.cc)
