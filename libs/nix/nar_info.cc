@@ -14,6 +14,7 @@ namespace hnx::nix {
 namespace {
 
 constexpr std::string_view kUrlFolder = "nar/";
+constexpr std::string_view kUrlExtension = ".nar";
 constexpr std::string_view kUrlHashQuery = "?hash=";
 constexpr std::size_t kUrlDigitsLength = NixBase32Length(kSha256Size);  // 52
 constexpr std::size_t kSizeDigitsMax = 19;                              // always below 2^64
@@ -71,7 +72,6 @@ bool LooksLikeHtml(std::string_view text) {
 
 // What stands behind "nar/<52 digits>.nar", or nothing when the URL does not begin like that.
 std::optional<std::string_view> SuffixOfUrl(std::string_view url) {
-  constexpr std::string_view kExtension = ".nar";
   if (!url.starts_with(kUrlFolder)) {
     return std::nullopt;
   }
@@ -82,10 +82,10 @@ std::optional<std::string_view> SuffixOfUrl(std::string_view url) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
       });
   url.remove_prefix(digits.size());
-  if (!good || !url.starts_with(kExtension)) {
+  if (!good || !url.starts_with(kUrlExtension)) {
     return std::nullopt;
   }
-  return url.substr(kExtension.size());
+  return url.substr(kUrlExtension.size());
 }
 
 }  // namespace
@@ -259,7 +259,8 @@ class NarInfoParser {
       }
       info.compression_ = *parsed;
     }
-    HNX_TRY(CheckUrl(*values_[kUrl], info.compression_));
+    HNX_TRY(CheckUrl(*values_[kUrl]));
+    HNX_TRY(CheckSuffix(*values_[kUrl], info.compression_));
     info.url_ = *values_[kUrl];
     if (values_[kFileHash].has_value()) {
       HNX_ASSIGN_OR_RETURN(info.file_hash_, ParseSha256(kFileHash));
@@ -269,7 +270,7 @@ class NarInfoParser {
 
   // Only nar/<52 digits>.nar<suffix>: the URL is not signed, and clients would follow an absolute
   // one to any host or local file.
-  Result<void> CheckUrl(std::string_view url, Compression compression) const {
+  Result<void> CheckUrl(std::string_view url) const {
     constexpr std::array<std::string_view, 8> kSuffixes{"",    ".xz",  ".zst",  ".bz2",
                                                         ".br", ".lz4", ".lzip", ".gz"};
     if (url.size() > kNarInfoUrlLengthMax) {
@@ -289,7 +290,17 @@ class NarInfoParser {
           RejectReason::kUrlRefused,
           fmt::format("URL {} is not nar/<52 characters>.nar with a known suffix", Quote(url)));
     }
-    if (!policy_.allow_suffix_mismatch && *suffix != CompressionSuffix(compression)) {
+    return {};
+  }
+
+  // Where Compression is stated; where it is not, only the body can tell whether bzip2 is right.
+  Result<void> CheckSuffix(std::string_view url, Compression compression) const {
+    if (policy_.allow_suffix_mismatch || values_[kCompression].value_or("").empty()) {
+      return {};
+    }
+    const std::string_view path = url.substr(0, url.find('?'));
+    if (path.substr(kUrlFolder.size() + kUrlDigitsLength + kUrlExtension.size()) !=
+        CompressionSuffix(compression)) {
       return Bad(RejectReason::kCompressionMismatch,
                  fmt::format("URL {} does not end as Compression {} does", Quote(url),
                              CompressionName(compression)));

@@ -28,6 +28,10 @@ class XzDecompressor final : public SniffingDecompressor {
         if (input.empty()) {
           return {};
         }
+        // liblzma would wait for 12 bytes before it says so.
+        if (streams_ > 0 && input.front() != kMagicByte) {
+          return Trailing();
+        }
         HNX_TRY(BeginStream());
       }
       HNX_TRY(DecodeStream(input, sink));
@@ -44,6 +48,7 @@ class XzDecompressor final : public SniffingDecompressor {
 
  private:
   static constexpr std::uint64_t kPaddingUnit = 4;
+  static constexpr std::byte kMagicByte{0xfd};
 
   // Zeros between streams and behind the last.
   ByteView SkipPadding(ByteView input) {
