@@ -66,8 +66,7 @@ Result<std::unique_ptr<CoreView>> CoreView::Load(CoreStorage& storage) {
 }
 
 Result<void> CoreView::VerifyLoaded() {
-  head_.byte_length = tree_.byte_length();
-  head_.tree_hash = tree_.hash();
+  FollowTree();
   HNX_TRY(identity_.Check());
   Result<void> verified = VerifyTree(identity_, head_);
   if (!verified) {
@@ -133,14 +132,18 @@ Result<void> CoreView::Apply(const OplogEntry& entry, MerkleTree tree) {
   if (entry.upgrade) {
     HNX_CHECK(tree.length() == head_.length);
     tree_ = std::move(tree);
-    head_.byte_length = tree_.byte_length();
-    head_.tree_hash = tree_.hash();
-    header_.fork = head_.fork;
-    header_.length = head_.length;
-    header_.signature = head_.signature;
-    header_.tree_hash = head_.length == 0 ? Bytes() : ToBytes(head_.tree_hash.view());
+    FollowTree();
   }
   return {};
+}
+
+void CoreView::FollowTree() {
+  head_.byte_length = tree_.byte_length();
+  head_.tree_hash = tree_.hash();
+  header_.fork = head_.fork;
+  header_.length = head_.length;
+  header_.signature = head_.signature;
+  header_.tree_hash = head_.length == 0 ? Bytes() : ToBytes(head_.tree_hash.view());
 }
 
 Result<bool> CoreView::Has(BlockIndex block) {

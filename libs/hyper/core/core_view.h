@@ -59,6 +59,8 @@ class CoreView {
   Result<void> Overlay(const OplogEntry& entry);
   Result<void> ExtendContiguous();
   Result<void> VerifyLoaded();
+  // Head and header say what the tree says.
+  void FollowTree();
 
   CoreStorage& storage_;
   OplogHeader header_;

@@ -105,6 +105,13 @@ Result<void> Hypercore::Impl::CheckDataLength() {
 
 Result<void> Hypercore::Impl::Repair() {
   HNX_TRY(CheckDataLength());
+  // A process that was killed may have left an entry or a header that we can read and that no sync
+  // has reached yet. Whoever asks for our head must find it after a power cut too, and nothing that
+  // it makes superfluous may go before it is there to stay.
+  for (const CoreFile file :
+       {CoreFile::kData, CoreFile::kTree, CoreFile::kBitfield, CoreFile::kOplog}) {
+    storage->Sync(file);
+  }
   const OplogContent& loaded = view->loaded();
   report.oplog_bytes_cut = loaded.bytes_behind();
   report.header_slot_torn =
@@ -117,12 +124,6 @@ Result<void> Hypercore::Impl::Repair() {
   if (data_bytes > byte_length) {
     report.data_bytes_cut = data_bytes - byte_length;
     HNX_TRY(storage->Truncate(CoreFile::kData, byte_length));
-  }
-  // A process that was killed may have left an entry or a header that we can read and that no sync
-  // has reached yet. Whoever asks for our head must find it after a power cut too.
-  for (const CoreFile file :
-       {CoreFile::kData, CoreFile::kTree, CoreFile::kBitfield, CoreFile::kOplog}) {
-    storage->Sync(file);
   }
   // A crash may have come between the entry that drops blocks and the hole.
   for (const BlockRange& dropped : view->bits().Pending(false)) {
