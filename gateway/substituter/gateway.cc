@@ -1,0 +1,132 @@
+#include "gateway/substituter/gateway.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/substituter/file_answer.h"
+#include "gateway/substituter/pages.h"
+
+namespace hnx::gateway {
+
+using http::ServerRequest;
+using http::ServerResponse;
+
+Gateway::Gateway(const MirrorSource& source, GatewaySettings settings,
+                 http::MetricsRegistry& metrics, http::ReadyCheck ready, const Clock& clock)
+    : source_(source),
+      settings_(std::move(settings)),
+      metrics_(metrics),
+      ready_(std::move(ready)),
+      clock_(clock),
+      nar_infos_(source, settings_.narinfo_cache_bytes_max, clock, metrics),
+      channels_(source),
+      cache_info_(std::make_shared<const http::PreparedResponse>(
+          200,
+          std::vector<http::HttpHeader>{{"Content-Type", "text/x-nix-cache-info"},
+                                        {"Cache-Control", kCacheForAnHour}},
+          CacheInfoText(std::clamp(settings_.priority, kPriorityMin, kPriorityMax)))) {
+  for (int kind = 0; kind < kRouteKinds; ++kind) {
+    route_metrics_.push_back(MakeMetrics(static_cast<RouteKind>(kind)));
+  }
+}
+
+Gateway::RouteMetrics Gateway::MakeMetrics(RouteKind kind) {
+  const std::string handler(RouteName(kind));
+  RouteMetrics made{{},
+                    metrics_.Counter("hnx_gateway_response_bytes_total",
+                                     "Bytes of the bodies of answers", {{"handler", handler}}),
+                    metrics_.Histogram("hnx_gateway_request_seconds",
+                                       "Time to find an answer, without sending it",
+                                       http::LatencyBounds(), {{"handler", handler}})};
+  for (const int status : {200, 206, 302, 304, 404, 416, 503}) {
+    made.requests.emplace(
+        status, metrics_.Counter("hnx_gateway_requests_total", "Requests answered",
+                                 {{"handler", handler}, {"code", std::to_string(status)}}));
+  }
+  return made;
+}
+
+ServerResponse Gateway::Answer(const ServerRequest& request) {
+  const auto begin = clock_.Steady();
+  const Route route = ParseRoute(request.path());
+  auto response = Dispatch(request, route);
+  auto& measured = route_metrics_.at(static_cast<std::size_t>(route.kind));
+  if (const auto counter = measured.requests.find(response.effective_status());
+      counter != measured.requests.end()) {
+    counter->second.Add();
+  }
+  if (request.method() == http::HttpMethod::kGet) {
+    measured.bytes.Add(static_cast<double>(response.body_bytes()));
+  }
+  measured.seconds.Observe(std::chrono::duration<double>(clock_.Steady() - begin).count());
+  return response;
+}
+
+ServerResponse Gateway::Dispatch(const ServerRequest& request, const Route& route) {
+  switch (route.kind) {
+    case RouteKind::kCacheInfo: {
+      ServerResponse response;
+      response.prepared = cache_info_;
+      return response;
+    }
+    case RouteKind::kNarInfo:
+      return nar_infos_.Answer(route.first);
+    case RouteKind::kNar:
+      return AnswerNar(request, route.first);
+    case RouteKind::kChannel:
+      return channels_.AnswerChannel(route.first);
+    case RouteKind::kChannelEntry:
+      return channels_.AnswerEntry(request, route.first, route.second);
+    case RouteKind::kReleaseFile:
+      return channels_.AnswerFileOf(request, route.first, route.second, route.third);
+    case RouteKind::kMirrorFile:
+      return AnswerMirrorFile(request, route.first);
+    case RouteKind::kHealth: {
+      auto answer = http::AnswerHealth(request.path(), metrics_, ready_);
+      return answer ? *std::move(answer) : AnswerAbsent("bad-path");
+    }
+    case RouteKind::kPage:
+      return AnswerPage(request);
+    case RouteKind::kNotServed:
+      return AnswerAbsent("not-served");
+    case RouteKind::kBad:
+      break;
+  }
+  return AnswerAbsent("bad-path");
+}
+
+ServerResponse Gateway::AnswerNar(const ServerRequest& request, std::string_view file) {
+  const auto nar = source_.Nar(file);
+  if (!nar) {
+    return AnswerBroken(nar.error());
+  }
+  if (!*nar) {
+    return AnswerAbsent("unknown-nar");
+  }
+  auto response = AnswerFile(request, **nar, "application/x-nix-nar", kCacheForEver);
+  if (response.status == 404) {
+    nar_infos_.DistrustCache();
+  }
+  return response;
+}
+
+ServerResponse Gateway::AnswerMirrorFile(const ServerRequest& request,
+                                         std::string_view name) const {
+  const auto file = source_.File("/" + std::string(name));
+  if (!file) {
+    return AnswerBroken(file.error());
+  }
+  return *file ? AnswerFile(request, **file, ContentTypeOf(name), kCacheForAMinute)
+               : AnswerAbsent("nothing-published");
+}
+
+ServerResponse Gateway::AnswerPage(const ServerRequest& request) const {
+  ServerResponse response;
+  response.headers = {{"Content-Type", "text/html; charset=utf-8"},
+                      {"Cache-Control", kCacheForAMinute},
+                      {"Content-Security-Policy", "default-src 'none'"}};
+  response.body = HomePage(source_, request.Header("Host").value_or(""), settings_.index_id);
+  return response;
+}
+
+}  // namespace hnx::gateway

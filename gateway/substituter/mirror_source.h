@@ -1,0 +1,53 @@
+// MirrorSource: what the gateway's handlers need of a mirror. One implementation reads drives in
+// local folders (drive_mirror_source.h); tests have another.
+//
+// Threads: every method may be called from any thread at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "http/http_server.h"
+
+namespace hnx::gateway {
+
+// A file that the mirror names.
+struct SourceFile {
+  std::uint64_t size_bytes = 0;
+  std::string etag;  // strong, in quotes: names these bytes and no others
+  // Its bytes, locked against removal as long as the descriptor is open. kNotFound: the name is
+  // there, the bytes are not.
+  std::function<Result<http::FileRegion>()> open;
+};
+
+struct SourceListing {
+  std::string path;
+  std::uint64_t size_bytes = 0;
+};
+
+class MirrorSource {
+ public:
+  virtual ~MirrorSource() = default;
+
+  // Changes whenever anything that was resolved may resolve differently.
+  virtual std::uint64_t version() const = 0;
+  // Absent files, and links, are nullopt.
+  virtual Result<std::optional<std::string>> ReadFile(std::string_view path,
+                                                      std::uint64_t size_max) const = 0;
+  virtual Result<std::optional<SourceFile>> File(std::string_view path) const = 0;
+  // /nar/<file>, through a link of the strict form where it is one.
+  virtual Result<std::optional<SourceFile>> Nar(std::string_view file) const = 0;
+  // The files below `folder`, in order, at most `count_max`.
+  virtual Result<std::vector<SourceListing>> List(std::string_view folder,
+                                                  std::size_t count_max) const = 0;
+  // Looks for newer versions; true when there was one. One thread at a time.
+  virtual Result<bool> Refresh() = 0;
+};
+
+}  // namespace hnx::gateway
