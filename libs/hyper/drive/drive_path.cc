@@ -50,7 +50,9 @@ Result<std::string> NormalizeDrivePath(std::string_view path) {
 }
 
 Bytes EncodeDriveBeeKey(std::string_view normal_path) {
-  Bytes key = ToBytes(kFilesPrefix);
+  Bytes key;
+  key.reserve(kFilesPrefix.size() + normal_path.size());
+  AppendTo(key, AsBytes(kFilesPrefix));
   AppendTo(key, AsBytes(normal_path));
   return key;
 }
