@@ -194,7 +194,7 @@ TEST_F(DriveReaderTest, OneFlippedBitInEachFileIsFoundAndNamed) {
 
 // One process appends, deletes and clears; four read. Every byte they get is right.
 TEST_F(DriveReaderTest, FourProcessesReadWhileOneAppendsAndClears) {
-  constexpr int kRounds = 120;
+  constexpr int kRounds = 40;
   constexpr std::size_t kFileBytes = 150'000;
   Put("/round", "0");
   std::vector<pid_t> readers;
