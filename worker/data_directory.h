@@ -1,0 +1,61 @@
+// The worker's data directory:
+//
+//   worker-id            16 random bytes in hex, made once
+//   incarnation          decimal, counted up and synced at each start
+//   lock                 held while a worker runs; a second one is refused
+//   index-drive          id of the index drive, when this worker ever had the role
+//   drives/<id>/         one Hyperdrive store each (primary-key, cores/), id in z-base-32
+//
+// A drive is made in drives/.new-<random> and renamed once its key is known; what a crash left
+// there is removed at the next start. Threads: any, one at a time.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "hyper/drive/corestore.h"
+#include "hyper/drive/drive_key.h"
+
+namespace hnx::worker {
+
+class DataDirectory {
+ public:
+  // Makes what is missing, takes the lock, counts the incarnation up. kFailedPrecondition: another
+  // worker runs on this directory.
+  static Result<std::unique_ptr<DataDirectory>> Open(const std::filesystem::path& root);
+
+  const std::filesystem::path& root() const { return root_; }
+  const std::string& worker_id() const { return worker_id_; }
+  std::uint64_t incarnation() const { return incarnation_; }
+  // Random, of this process alone.
+  std::uint64_t nonce() const { return nonce_; }
+
+  std::filesystem::path DriveFolder(const hyper::DriveKey& key) const;
+  // Sorted by id.
+  Result<std::vector<hyper::DriveKey>> ListDrives() const;
+  // Makes the store of a new drive with a random primary key, or with the given one.
+  Result<hyper::DriveKey> CreateDrive(const std::optional<hyper::PrimaryKey>& primary_key = {});
+
+  Result<std::optional<hyper::DriveKey>> IndexDrive() const;
+  Result<void> SetIndexDrive(const hyper::DriveKey& key);
+
+ private:
+  DataDirectory(std::filesystem::path root, UniqueFd lock);
+
+  std::filesystem::path root_;
+  UniqueFd lock_;
+  std::string worker_id_;
+  std::uint64_t incarnation_ = 0;
+  std::uint64_t nonce_ = 0;
+};
+
+// From the operating system's generator.
+Result<Bytes> RandomBytes(std::size_t count);
+
+}  // namespace hnx::worker

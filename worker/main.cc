@@ -1,0 +1,100 @@
+// The program `worker`: leases NARs from a coordinator, verifies them and appends them to drives.
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+
+#include <malloc.h>
+
+#include "base/log.h"
+#include "cli/option.h"
+#include "cli/program.h"
+#include "cli/stop_signal.h"
+#include "worker/index_key.h"
+#include "worker/worker.h"
+#include "worker/worker_options.h"
+
+namespace hnx::worker {
+namespace {
+
+// The pieces of NARs are large and short-lived: few arenas, so that freed ones are used again.
+constexpr int kArenasMax = 2;
+constexpr std::chrono::milliseconds kPollInterval{200};
+
+// What the program exits with when a newer process of the same worker took over.
+constexpr int kExitSuperseded = 4;
+
+cli::ExitCode Run(WorkerOptions options, cli::StopSignal& signal) {
+  const Result<void> complete = Complete(&options);
+  if (!complete.has_value()) {
+    std::cerr << "worker: " << complete.error().message << '\n';
+    return cli::ExitCode::kUsage;
+  }
+  (void)::mallopt(M_ARENA_MAX, kArenasMax);
+  enum class End { kNone, kSuperseded, kRefused };
+  std::atomic<End> end{End::kNone};
+  auto worker = Worker::Start(options, [&](EndReason reason, const std::string& message) {
+    Log("worker")->error("{}", message);
+    end = reason == EndReason::kSuperseded ? End::kSuperseded : End::kRefused;
+  });
+  if (!worker.has_value()) {
+    Log("worker")->error("{}", worker.error().message);
+    return cli::ExitCode::kFailure;
+  }
+  while (end == End::kNone && !signal.WaitFor(kPollInterval)) {
+  }
+  if (end == End::kSuperseded) {
+    // Another process owns this worker's drives now: not one more byte, not even on the way out.
+    Log("worker")->error("a newer process of this worker runs; this one ends");
+    std::_Exit(kExitSuperseded);
+  }
+  (*worker)->Stop(false);
+  return end == End::kNone ? cli::ExitCode::kOk : cli::ExitCode::kFailure;
+}
+
+cli::ExitCode CreateIndexKey(const std::string& file) {
+  const Result<void> made = CreateIndexKeyFile(file);
+  if (!made.has_value()) {
+    std::cerr << "worker: " << made.error().message << '\n';
+    return cli::ExitCode::kFailure;
+  }
+  const auto primary_key = ReadIndexKeyFile(file);
+  const auto key = primary_key.has_value() ? MirrorKeyOf(*primary_key)
+                                           : Result<hyper::DriveKey>(primary_key.error());
+  if (!key.has_value()) {
+    std::cerr << "worker: " << key.error().message << '\n';
+    return cli::ExitCode::kFailure;
+  }
+  std::cout
+      << "Made " << file << ", the key that writes this mirror.\n"
+      << "Keep a copy in a safe place off this machine: without it nobody can ever publish to "
+         "the mirror again,\nand whoever has it can publish in its name.\n"
+      << "The mirror's key will be\n  " << key->hex() << "\n  " << key->id() << '\n';
+  return cli::ExitCode::kOk;
+}
+
+int Main(int argc, const char* const* argv) {
+  cli::StopSignal signal;
+  cli::Program program("worker", "Fetches, verifies and stores NARs in Hyperdrives.");
+  WorkerOptions options;
+  CLI::App& run = program.AddCommand(
+      "run", "Run a worker", [&] { return Run(options, signal); },
+      "worker run --data /var/lib/hnx-worker --coordinator 127.0.0.1:7070\n"
+      "worker run --data DIR --role mirror,index --index-key-file mirror.key");
+  AddWorkerOptions(run, options);
+  run.footer(run.get_footer() +
+             "  4  a newer process of this worker took over (a restart, or a copied --data)\n");
+  std::string key_file;
+  CLI::App& create = program.AddCommand(
+      "create-index-key", "Make the key of a new mirror's index drive",
+      [&] { return CreateIndexKey(key_file); }, "worker create-index-key mirror.key");
+  create.add_option("file", key_file, "File to write; must not exist")->required();
+  return program.Main(argc, argv);
+}
+
+}  // namespace
+}  // namespace hnx::worker
+
+int main(int argc, char** argv) {
+  return hnx::worker::Main(argc, argv);
+}

@@ -1,0 +1,161 @@
+#include "worker/publish/index_publisher.h"
+
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "worker/index_key.h"
+#include "worker/publish/batch_applier.h"
+#include "worker/shard/shard_ledger.h"
+
+namespace hnx::worker {
+namespace {
+
+constexpr std::chrono::milliseconds kIdle{60'000};
+
+}  // namespace
+
+Result<std::unique_ptr<IndexPublisher>> IndexPublisher::Open(DataDirectory& data,
+                                                             const hyper::PrimaryKey& primary_key,
+                                                             LeaseClient& coordinator,
+                                                             Metrics& metrics,
+                                                             std::function<void()> changed) {
+  HNX_ASSIGN_OR_RETURN(const hyper::DriveKey key, MirrorKeyOf(primary_key));
+  HNX_ASSIGN_OR_RETURN(const auto known, data.IndexDrive());
+  if (known && *known != key) {
+    return FailedPrecondition(
+        fmt::format("this data directory holds the index drive {}, the key file gives {}; give the "
+                    "key that made it, or another --data",
+                    known->id(), key.id()));
+  }
+  if (!known) {
+    HNX_TRY(data.SetIndexDrive(key));
+  }
+  if (!std::filesystem::exists(data.DriveFolder(key))) {
+    HNX_TRY(data.CreateDrive(primary_key));
+  }
+  HNX_ASSIGN_OR_RETURN(auto store, hyper::Corestore::Open(data.DriveFolder(key)));
+  HNX_ASSIGN_OR_RETURN(auto drive, hyper::Hyperdrive::OpenOrCreate(*store));
+  return std::unique_ptr<IndexPublisher>(new IndexPublisher(
+      std::move(store), std::move(drive), coordinator, metrics, std::move(changed)));
+}
+
+IndexPublisher::IndexPublisher(std::unique_ptr<hyper::Corestore> store,
+                               std::unique_ptr<hyper::Hyperdrive> drive, LeaseClient& coordinator,
+                               Metrics& metrics, std::function<void()> changed)
+    : LoopService("hnx-publish"),
+      store_(std::move(store)),
+      drive_(std::move(drive)),
+      coordinator_(coordinator),
+      metrics_(metrics),
+      changed_(std::move(changed)),
+      head_(drive_->head()) {}
+
+IndexPublisher::~IndexPublisher() {
+  LoopService::Stop();
+}
+
+IndexState IndexPublisher::State() const {
+  MutexLock lock(mutex_);
+  return {drive_->key(), drive_->content_key(), head_, base_, publish_batch_};
+}
+
+void IndexPublisher::Apply(const hyper::DriveHead& recorded, bool cut_tail,
+                           const std::optional<Task>& task) {
+  {
+    MutexLock lock(mutex_);
+    base_ = recorded;
+    task_ = task;
+    // What was just appended and waits to be accepted is no work to be done again.
+    if (task_ && task_->batch == publish_batch_ && !cut_tail) {
+      task_.reset();
+    }
+    cut_to_ = cut_tail ? std::optional(recorded) : std::nullopt;
+    if (!task_ && !cut_to_) {
+      return;
+    }
+  }
+  Wake();
+}
+
+std::chrono::milliseconds IndexPublisher::RunOnce() {
+  std::optional<Task> task;
+  std::optional<hyper::DriveHead> cut_to;
+  {
+    MutexLock lock(mutex_);
+    task = std::exchange(task_, std::nullopt);
+    cut_to = std::exchange(cut_to_, std::nullopt);
+  }
+  Result<void> done;
+  if (cut_to) {
+    done = CutTo(*cut_to);
+  }
+  if (done.has_value() && task) {
+    done = RunTask(*task);
+  }
+  if (done.has_value()) {
+    failures_ = 0;
+    return kIdle;
+  }
+  // The coordinator's next answer brings the task again.
+  Log("publish")->error("{}", done.error().message);
+  const auto delay = RetryPolicy{}.Delay(++failures_, random_);
+  return delay;
+}
+
+Result<void> IndexPublisher::CutTo(const hyper::DriveHead& base) {
+  const hyper::DriveHead head = drive_->head();
+  if (SameHead(head, base)) {
+    return {};
+  }
+  if (head.db_length < base.db_length || head.content_length < base.content_length) {
+    return FailedPrecondition(fmt::format(
+        "the index drive {} has lengths {} and {}, but {} and {} were accepted: accepted blocks "
+        "are lost. Nothing is appended to it. Restore the drive from a copy of this mirror",
+        drive_->key().id(), head.db_length, head.content_length, base.db_length,
+        base.content_length));
+  }
+  HNX_ASSIGN_OR_RETURN(const auto cut,
+                       drive_->CutUnannouncedTail(base.db_length, base.content_length));
+  {
+    MutexLock lock(mutex_);
+    head_ = cut;
+    publish_batch_ = 0;
+  }
+  if (!SameHead(cut, base)) {
+    return DataLoss(fmt::format(
+        "the index drive {} at length {} is not the one that was accepted (tree hashes differ): "
+        "it was written elsewhere with the same key. Nothing is appended to it",
+        drive_->key().id(), base.db_length));
+  }
+  Log("publish")->info("cut an unaccepted tail of the index drive back to length {}",
+                       base.db_length);
+  return {};
+}
+
+Result<void> IndexPublisher::RunTask(const Task& task) {
+  HNX_TRY(CutTo(task.base));
+  HNX_ASSIGN_OR_RETURN(const auto applier, BatchApplier::Begin(*drive_));
+  auto read = coordinator_.ReadPublishBatch(
+      task.batch, [&](const LeaseClient::Operation& operation) -> Result<void> {
+        if (stopping()) {
+          return Error{ErrorCode::kCancelled, "the worker stops"};
+        }
+        return applier->Apply(operation);
+      });
+  if (!read.has_value()) {
+    return read.error().Annotate(fmt::format("publish batch {}", task.batch));
+  }
+  HNX_ASSIGN_OR_RETURN(const auto head, applier->Commit());
+  {
+    MutexLock lock(mutex_);
+    head_ = head;
+    publish_batch_ = task.batch;
+  }
+  metrics_.CountPublishBatch();
+  changed_();
+  return {};
+}
+
+}  // namespace hnx::worker

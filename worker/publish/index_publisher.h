@@ -1,0 +1,81 @@
+// IndexPublisher: the one writer of the index drive. It appends the publish batches that the
+// coordinator's log holds, one after the other, each onto exactly the head that was recorded before
+// it.
+//
+// A drive that is longer than a batch's base carries a tail that was never accepted (a crash
+// between commit and report): it is cut off and made again, which gives the same blocks. A drive
+// that is shorter has lost accepted blocks: it is never appended to.
+//
+// One thread owns the drive; State and Apply may be called from any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/mutex.h"
+#include "base/retry_policy.h"
+#include "base/service.h"
+#include "hyper/drive/corestore.h"
+#include "hyper/drive/hyperdrive.h"
+#include "worker/data_directory.h"
+#include "worker/metrics.h"
+#include "worker/sync/lease_client.h"
+
+namespace hnx::worker {
+
+struct IndexState {
+  hyper::DriveKey key;
+  hyper::DriveKey content_key;
+  hyper::DriveHead head;
+  std::optional<hyper::DriveHead> base;
+  std::uint64_t publish_batch = 0;
+};
+
+class IndexPublisher final : public LoopService {
+ public:
+  // Opens the index drive of this primary key, or makes it. kFailedPrecondition: this data
+  // directory holds the index drive of another key.
+  static Result<std::unique_ptr<IndexPublisher>> Open(DataDirectory& data,
+                                                      const hyper::PrimaryKey& primary_key,
+                                                      LeaseClient& coordinator, Metrics& metrics,
+                                                      std::function<void()> changed);
+  ~IndexPublisher() override;
+
+  IndexState State() const HNX_EXCLUDES(mutex_);
+
+  struct Task {
+    std::uint64_t batch = 0;
+    hyper::DriveHead base;
+  };
+  // The coordinator's answer. No task: nothing to append.
+  void Apply(const hyper::DriveHead& recorded, bool cut_tail, const std::optional<Task>& task)
+      HNX_EXCLUDES(mutex_);
+
+  std::chrono::milliseconds RunOnce() override HNX_EXCLUDES(mutex_);
+
+ private:
+  IndexPublisher(std::unique_ptr<hyper::Corestore> store, std::unique_ptr<hyper::Hyperdrive> drive,
+                 LeaseClient& coordinator, Metrics& metrics, std::function<void()> changed);
+  Result<void> RunTask(const Task& task);
+  Result<void> CutTo(const hyper::DriveHead& base);
+
+  std::unique_ptr<hyper::Corestore> store_;
+  std::unique_ptr<hyper::Hyperdrive> drive_;
+  LeaseClient& coordinator_;
+  Metrics& metrics_;
+  const std::function<void()> changed_;
+  int failures_ = 0;
+  std::mt19937_64 random_{std::random_device{}()};
+
+  mutable Mutex mutex_;
+  hyper::DriveHead head_ HNX_GUARDED_BY(mutex_);
+  std::optional<hyper::DriveHead> base_ HNX_GUARDED_BY(mutex_);
+  std::uint64_t publish_batch_ HNX_GUARDED_BY(mutex_) = 0;
+  std::optional<Task> task_ HNX_GUARDED_BY(mutex_);
+  std::optional<hyper::DriveHead> cut_to_ HNX_GUARDED_BY(mutex_);
+};
+
+}  // namespace hnx::worker

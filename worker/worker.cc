@@ -1,0 +1,228 @@
+#include "worker/worker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "cli/program.h"
+#include "http/metrics_endpoint.h"
+#include "worker/data_directory.h"
+#include "worker/disk_space.h"
+#include "worker/index_key.h"
+#include "worker/metrics.h"
+
+namespace hnx::worker {
+namespace {
+
+constexpr std::chrono::milliseconds kLeaveTimeMax{4000};
+// Beyond the decoders, so that one is never without a shard to stream into.
+constexpr std::size_t kStreamsBeyondDecoders = 1;
+
+class RunningWorker final : public Worker {
+ public:
+  RunningWorker(WorkerOptions options, std::unique_ptr<DataDirectory> data)
+      : options_(std::move(options)),
+        data_(std::move(data)),
+        disk_(data_->root(), options_.disk_reserve),
+        coordinator_(MakeGrpcLeaseClient(options_.endpoints)),
+        jobs_([this] { WakeSynchronizer(); }),
+        shard_environment_{*data_,
+                           jobs_,
+                           metrics_,
+                           options_.shard_size_max,
+                           [this] { WakeSynchronizer(); },
+                           [this] { PumpPipeline(); }},
+        http_(HttpOptions(options_)),
+        fetcher_(MakeFetcher(http_, FetchOptions(options_))) {}
+
+  ~RunningWorker() override { Stop(false); }
+
+  Result<void> Run(std::function<void(EndReason, const std::string&)> on_end) {
+    HNX_ASSIGN_OR_RETURN(std::vector<hyper::DriveKey> drives, data_->ListDrives());
+    HNX_ASSIGN_OR_RETURN(const auto index_drive, data_->IndexDrive());
+    if (options_.role_index) {
+      HNX_ASSIGN_OR_RETURN(const auto key, ReadIndexKeyFile(options_.index_key_file));
+      HNX_ASSIGN_OR_RETURN(index_, IndexPublisher::Open(*data_, key, *coordinator_, metrics_,
+                                                        [this] { WakeSynchronizer(); }));
+      Log("worker")->info("index drive {}", index_->State().key.id());
+      std::erase(drives, index_->State().key);
+    }
+    if (index_drive) {
+      std::erase(drives, *index_drive);
+    }
+    const std::size_t streams = options_.decode_threads + kStreamsBeyondDecoders;
+    shards_ = std::make_unique<ShardSet>(shard_environment_, drives, streams);
+    PipelineOptions pipeline;
+    pipeline.decode_threads = options_.decode_threads;
+    pipeline.transfers_max = options_.transfers_max;
+    pipeline.memory_max = options_.memory_max;
+    pipeline.decompressor.xz_memory_max = options_.xz_memory_max;
+    SetPipeline(std::make_unique<Pipeline>(pipeline, *fetcher_, *shards_, jobs_, metrics_));
+    http_.SetRateLimit(options_.download_rate_max);
+    StartSynchronizer(std::move(on_end));
+    return ServeMetrics();
+  }
+
+  void Stop(bool superseded) override {
+    if (std::exchange(stopped_, true)) {
+      return;
+    }
+    if (superseded) {
+      coordinator_->Stop();
+    }
+    Log("worker")->info("stopping");
+    if (synchronizer_ != nullptr) {
+      synchronizer_->Stop();
+    }
+    jobs_.DropAll();
+    if (pipeline_ != nullptr) {
+      pipeline_->Stop();
+    }
+    if (index_ != nullptr) {
+      index_->Stop();
+    }
+    if (shards_ != nullptr) {
+      shards_->Stop();
+    }
+    if (!superseded && synchronizer_ != nullptr) {
+      synchronizer_->Leave(kLeaveTimeMax);
+    }
+    metrics_endpoint_.reset();
+    // Threads of shards and jobs call these no more.
+    MutexLock lock(callbacks_mutex_);
+    wake_target_ = nullptr;
+    pump_target_ = nullptr;
+  }
+
+ private:
+  static http::HttpClientOptions HttpOptions(const WorkerOptions& options) {
+    http::HttpClientOptions http;
+    http.proxy = options.proxy;
+    http.ca_file = options.ca_file;
+    http.connections_per_host_max = options.connections_per_host_max;
+    http.receive_buffer_bytes = std::size_t{128} << 10;
+    return http;
+  }
+
+  static FetcherOptions FetchOptions(const WorkerOptions& options) {
+    FetcherOptions fetch;
+    if (!options.import_dir.empty()) {
+      fetch.import_dir = options.import_dir;
+    }
+    fetch.redirect_hosts = options.redirect_hosts;
+    return fetch;
+  }
+
+  void StartSynchronizer(std::function<void(EndReason, const std::string&)> on_end) {
+    SynchronizerOptions options;
+    options.name = options_.name;
+    options.role_mirror = options_.role_mirror;
+    options.backlog_bytes = options_.backlog_max;
+    options.version = cli::kVersion;
+    SynchronizerParts parts{*data_,
+                            *coordinator_,
+                            jobs_,
+                            *shards_,
+                            *pipeline_,
+                            index_.get(),
+                            disk_,
+                            metrics_,
+                            [this](std::uint64_t rate) { SetRate(rate); },
+                            std::move(on_end)};
+    synchronizer_ = std::make_unique<Synchronizer>(std::move(options), std::move(parts));
+    {
+      MutexLock lock(callbacks_mutex_);
+      wake_target_ = synchronizer_.get();
+    }
+    if (index_ != nullptr) {
+      index_->Start();
+    }
+    synchronizer_->Start();
+  }
+
+  // The lower of what the operator and the coordinator allow.
+  void SetRate(std::uint64_t rate) {
+    const std::uint64_t own = options_.download_rate_max;
+    const std::uint64_t both = rate == 0 || own == 0 ? std::max(rate, own) : std::min(rate, own);
+    if (std::exchange(rate_, both) != both) {
+      http_.SetRateLimit(both);
+    }
+  }
+
+  void SetPipeline(std::unique_ptr<Pipeline> pipeline) {
+    pipeline_ = std::move(pipeline);
+    MutexLock lock(callbacks_mutex_);
+    pump_target_ = pipeline_.get();
+  }
+
+  // Shards and jobs outlive neither of the two, but run before they are there.
+  void WakeSynchronizer() {
+    MutexLock lock(callbacks_mutex_);
+    if (wake_target_ != nullptr) {
+      wake_target_->Wake();
+    }
+  }
+  void PumpPipeline() {
+    Pipeline* pipeline = nullptr;
+    {
+      MutexLock lock(callbacks_mutex_);
+      pipeline = pump_target_;
+    }
+    if (pipeline != nullptr) {
+      pipeline->Pump();
+    }
+  }
+
+  Result<void> ServeMetrics() {
+    metrics_.ShowGauge("hnx_worker_queued_bytes", "NAR bytes waiting in memory",
+                       [this] { return static_cast<double>(pipeline_->queued_bytes()); });
+    metrics_.ShowGauge("hnx_worker_jobs", "Leased jobs with NARs without a verdict",
+                       [this] { return static_cast<double>(jobs_.size()); });
+    metrics_.ShowGauge("hnx_worker_disk_free_bytes", "Room for drives beyond the reserve",
+                       [this] { return static_cast<double>(disk_.FreeBytes().value_or(0)); });
+    if (options_.listen_metrics.empty()) {
+      return {};
+    }
+    HNX_ASSIGN_OR_RETURN(metrics_endpoint_,
+                         http::MetricsEndpoint::Start(options_.listen_metrics, metrics_.registry(),
+                                                      [] { return Result<void>(); }));
+    Log("worker")->info("metrics on http://{}/metrics", metrics_endpoint_->address());
+    return {};
+  }
+
+  const WorkerOptions options_;
+  Metrics metrics_;
+  std::unique_ptr<DataDirectory> data_;
+  FileSystemSpace disk_;
+  std::unique_ptr<LeaseClient> coordinator_;
+  Mutex callbacks_mutex_;
+  Synchronizer* wake_target_ HNX_GUARDED_BY(callbacks_mutex_) = nullptr;
+  Pipeline* pump_target_ HNX_GUARDED_BY(callbacks_mutex_) = nullptr;
+  JobTable jobs_;
+  ShardEnvironment shard_environment_;
+  http::HttpClient http_;
+  std::unique_ptr<Fetcher> fetcher_;
+  std::unique_ptr<ShardSet> shards_;
+  std::unique_ptr<IndexPublisher> index_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<Synchronizer> synchronizer_;
+  std::unique_ptr<http::MetricsEndpoint> metrics_endpoint_;
+  std::uint64_t rate_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::Start(
+    const WorkerOptions& options, std::function<void(EndReason, const std::string&)> on_end) {
+  HNX_ASSIGN_OR_RETURN(auto data, DataDirectory::Open(options.data));
+  Log("worker")->info("worker {} ({}), incarnation {}", data->worker_id(), options.name,
+                      data->incarnation());
+  auto worker = std::make_unique<RunningWorker>(options, std::move(data));
+  HNX_TRY(worker->Run(std::move(on_end)));
+  return worker;
+}
+
+}  // namespace hnx::worker

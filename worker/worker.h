@@ -1,0 +1,32 @@
+// Worker: everything that runs in a worker process, wired together, from start to stop.
+//
+// Threads: hnx-sync (Synchronizer), hnx-decode (one per core), hnx-append (one per shard),
+// hnx-publish (role index), hnx-import (with an import folder), the HTTP client's and gRPC's own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "worker/sync/synchronizer.h"
+#include "worker/worker_options.h"
+
+namespace hnx::worker {
+
+class Worker {
+ public:
+  // `on_end` is called, at most once and from another thread, when the worker has to end by itself.
+  static Result<std::unique_ptr<Worker>> Start(
+      const WorkerOptions& options, std::function<void(EndReason, const std::string&)> on_end);
+  virtual ~Worker() = default;
+
+  // Abandons NARs in flight, commits what is verified, says so to the coordinator. `superseded`:
+  // another process owns the directory now; nothing is committed or said. Within ten seconds.
+  virtual void Stop(bool superseded) = 0;
+
+ protected:
+  Worker() = default;
+};
+
+}  // namespace hnx::worker

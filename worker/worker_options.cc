@@ -1,0 +1,113 @@
+#include "worker/worker_options.h"
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "cli/option.h"
+#include "rpc/channel.h"
+
+namespace hnx::worker {
+namespace {
+
+constexpr std::size_t kDecodeThreadsMax = 256;
+constexpr std::uint64_t kMemoryMin = std::uint64_t{4} << 20;
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "worker";
+}
+
+Result<void> ReadRoles(WorkerOptions* options) {
+  if (options->roles.empty()) {
+    options->roles = {"mirror"};
+  }
+  for (const std::string& list : options->roles) {
+    for (std::size_t begin = 0; begin <= list.size();) {
+      const std::size_t comma = std::min(list.find(',', begin), list.size());
+      const std::string role = list.substr(begin, comma - begin);
+      if (role == "mirror") {
+        options->role_mirror = true;
+      } else if (role == "index") {
+        options->role_index = true;
+      } else {
+        return InvalidArgument(fmt::format("--role {}: want mirror or index", role));
+      }
+      begin = comma + 1;
+    }
+  }
+  if (options->role_index && options->index_key_file.empty()) {
+    return InvalidArgument(
+        "--role index needs --index-key-file FILE; worker create-index-key FILE makes one");
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
+  cli::AddOption(app, "--data", options.data, "Folder that holds this worker's drives and identity")
+      ->required();
+  cli::AddOption(app, "--coordinator", options.coordinator,
+                 "HOST:PORT of the coordinator; several with commas are tried in turn");
+  cli::AddOption(app, "--role", options.roles,
+                 "mirror (append NARs to shards), index (publish), or both; default mirror");
+  cli::AddOption(app, "--index-key-file", options.index_key_file,
+                 "The index drive's primary key; see worker create-index-key");
+  cli::AddOption(app, "--name", options.name,
+                 "What people call this worker; default the host name");
+  cli::AddSize(app, "--shard-size-max", options.shard_size_max,
+               "Begin a new shard beyond this size");
+  cli::AddOption(app, "--decode-threads", options.decode_threads,
+                 "Threads that decompress and hash; 0 is one per core");
+  cli::AddSize(app, "--memory-max", options.memory_max,
+               "NAR bytes waiting in memory, decoders' dictionaries not counted");
+  cli::AddSize(app, "--xz-memory-max", options.xz_memory_max,
+               "Largest dictionary that an xz stream may ask for");
+  cli::AddSize(app, "--disk-reserve", options.disk_reserve, "Room on the disk left to others");
+  cli::AddSize(app, "--backlog-max", options.backlog_max, "Work leased ahead");
+  cli::AddOption(app, "--transfers-max", options.transfers_max, "Downloads at once");
+  cli::AddOption(app, "--proxy", options.proxy,
+                 "Proxy for downloads (http://..., socks5h://...); default: the usual variables");
+  cli::AddOption(app, "--ca-file", options.ca_file, "PEM bundle instead of the system's");
+  cli::AddOption(app, "--redirect-host", options.redirect_hosts,
+                 "Further host that an upstream may redirect to");
+  cli::AddOption(app, "--connections-per-host-max", options.connections_per_host_max,
+                 "Connections to one upstream host");
+  cli::AddSize(app, "--download-rate-max", options.download_rate_max,
+               "Bytes a second, all downloads together; 0 is no limit");
+  cli::AddOption(app, "--import-dir", options.import_dir,
+                 "Folder below which file:// URLs of an import are read; default: none are");
+  cli::AddOption(app, "--listen-metrics", options.listen_metrics,
+                 "HOST:PORT for /metrics, /healthz and /readyz; default: not served");
+}
+
+Result<void> Complete(WorkerOptions* options) {
+  HNX_ASSIGN_OR_RETURN(options->endpoints, rpc::ParseEndpoints(options->coordinator));
+  HNX_TRY(ReadRoles(options));
+  if (options->name.empty()) {
+    options->name = HostName();
+  }
+  if (options->decode_threads == 0) {
+    options->decode_threads = std::max(1U, std::thread::hardware_concurrency());
+  }
+  if (options->decode_threads > kDecodeThreadsMax) {
+    return InvalidArgument(
+        fmt::format("--decode-threads {}: at most {}", options->decode_threads, kDecodeThreadsMax));
+  }
+  if (options->memory_max < kMemoryMin) {
+    return InvalidArgument(fmt::format("--memory-max {}: at least 4MiB", options->memory_max));
+  }
+  if (options->transfers_max == 0 || options->connections_per_host_max <= 0) {
+    return InvalidArgument("--transfers-max and --connections-per-host-max: at least 1");
+  }
+  if (options->shard_size_max == 0) {
+    return InvalidArgument("--shard-size-max: more than 0");
+  }
+  return {};
+}
+
+}  // namespace hnx::worker
