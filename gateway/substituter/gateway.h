@@ -22,7 +22,7 @@ namespace hnx::gateway {
 struct GatewaySettings {
   int priority = 30;  // kPriorityMin..kPriorityMax
   std::uint64_t narinfo_cache_bytes_max = std::uint64_t{256} << 20;
-  std::string index_id;  // shown to people
+  std::string index_id{};  // shown to people
 };
 
 class Gateway {

@@ -60,6 +60,9 @@ Route ParseTop(std::string_view name) {
   if (EndsWith(name, ".ls") && IsHash(name.substr(0, name.size() - 3))) {
     return {RouteKind::kNotServed};
   }
+  if (name == "nar" || name == "channels") {
+    return {};
+  }
   return {RouteKind::kChannel, name};
 }
 

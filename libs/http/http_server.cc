@@ -154,7 +154,8 @@ class HttpServer::Impl {
                               std::size_t* upload_size, void** state);
   static void OnCompleted(void* self, MHD_Connection* connection, void** state,
                           MHD_RequestTerminationCode why);
-  ServerResponse Respond(MHD_Connection* connection, const char* url, const char* method);
+  // The answer to a request that no handler is to see.
+  static std::optional<ServerResponse> Refuse(MHD_Connection* connection, std::string_view method);
   static MHD_Result Send(MHD_Connection* connection, ServerResponse response, Exchange& exchange);
 
   const HttpServerOptions options_;
@@ -232,23 +233,27 @@ MHD_Result HttpServer::Impl::OnRequest(void* self, MHD_Connection* connection, c
                                        const char* /*upload*/, std::size_t* upload_size,
                                        void** state) {
   auto& server = *static_cast<Impl*>(self);
-  if (*state != nullptr) {
-    *upload_size = 0;  // the body of a request that was answered already
+  auto* exchange = static_cast<Exchange*>(*state);
+  if (exchange == nullptr) {
+    // The head has come. An answer now refuses what would follow and ends the connection; otherwise
+    // the library calls again when the request is complete.
+    exchange = std::make_unique<Exchange>().release();  // OnCompleted deletes it
+    *state = exchange;
+    ++server.in_flight_;
+    auto refusal = Refuse(connection, method);
+    return refusal ? Send(connection, *std::move(refusal), *exchange) : MHD_YES;
+  }
+  if (*upload_size > 0) {
+    *upload_size = 0;  // the rest of what was refused
     return MHD_YES;
   }
-  auto exchange = std::make_unique<Exchange>();
-  ++server.in_flight_;
-  auto response = server.Respond(connection, url, method);
-  const MHD_Result sent = Send(connection, std::move(response), *exchange);
-  *state = exchange.release();  // OnCompleted deletes it
-  return sent;
+  const auto kind = std::string_view(method) == "GET" ? HttpMethod::kGet : HttpMethod::kHead;
+  return Send(connection, server.handler_(MhdRequest(connection, kind, url)), *exchange);
 }
 
-ServerResponse HttpServer::Impl::Respond(MHD_Connection* connection, const char* url,
-                                         const char* method) {
-  const std::string_view name(method);
-  const bool get = name == "GET";
-  if (!get && name != "HEAD") {
+std::optional<ServerResponse> HttpServer::Impl::Refuse(MHD_Connection* connection,
+                                                       std::string_view method) {
+  if (method != "GET" && method != "HEAD") {
     auto response = TextResponse(405, "only GET and HEAD\n");
     response.headers.push_back({"Allow", "GET, HEAD"});
     response.headers.push_back({"Connection", "close"});
@@ -259,7 +264,7 @@ ServerResponse HttpServer::Impl::Respond(MHD_Connection* connection, const char*
     response.headers.push_back({"Connection", "close"});
     return response;
   }
-  return handler_(MhdRequest(connection, get ? HttpMethod::kGet : HttpMethod::kHead, url));
+  return std::nullopt;
 }
 
 MHD_Result HttpServer::Impl::Send(MHD_Connection* connection, ServerResponse response,
