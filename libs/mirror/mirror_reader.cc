@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,23 @@ namespace hnx::mirror {
 using hyper::DriveEntry;
 using hyper::DriveKey;
 using hyper::DriveReader;
+
+namespace {
+
+// The folder of a drive: in the first directory that has it.
+std::filesystem::path FolderOf(const MirrorReaderOptions& options, const DriveKey& key) {
+  const std::string id = key.id();
+  for (const auto& directory : options.more_directories) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(options.directory / id, ignored) &&
+        std::filesystem::exists(directory / id, ignored)) {
+      return directory / id;
+    }
+  }
+  return options.directory / id;
+}
+
+}  // namespace
 
 class MirrorReader::Impl {
  public:
@@ -36,7 +54,7 @@ class MirrorReader::Impl {
     const MutexLock lock(mutex_);
     return listed_.contains(shard);
   }
-  // nullptr: not in the directory.
+  // nullptr: in none of the directories.
   Result<std::shared_ptr<DriveReader>> Shard(const DriveKey& key) const;
   // An ordinary file at that path; nullopt when absent or a link.
   static Result<std::optional<MirrorFile>> FileIn(std::shared_ptr<const DriveReader> drive,
@@ -105,7 +123,7 @@ Result<std::shared_ptr<DriveReader>> MirrorReader::Impl::Shard(const DriveKey& k
     }
   }
   auto opened =
-      DriveReader::Open({options_.directory / key.id(), key, options_.shard_cache_bytes_max});
+      DriveReader::Open({DriveFolder(options_, key), key, options_.shard_cache_bytes_max});
   if (!opened) {
     if (opened.error().code == ErrorCode::kNotFound) {
       return std::shared_ptr<DriveReader>();
@@ -131,7 +149,7 @@ MirrorReader::~MirrorReader() = default;
 
 Result<std::unique_ptr<MirrorReader>> MirrorReader::Open(MirrorReaderOptions options) {
   HNX_ASSIGN_OR_RETURN(
-      auto index, DriveReader::Open({options.directory / options.index_key.id(), options.index_key,
+      auto index, DriveReader::Open({DriveFolder(options, options.index_key), options.index_key,
                                      options.index_cache_bytes_max}));
   auto impl =
       std::make_unique<Impl>(std::move(options), std::shared_ptr<DriveReader>(std::move(index)));

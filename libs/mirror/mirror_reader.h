@@ -1,9 +1,10 @@
-// MirrorReader: a mirror in a local folder that holds one folder per drive,
+// MirrorReader: a mirror in local folders that hold one folder per drive,
 //
 //   DIR/<id of a drive in z-base-32>/{primary-key,cores/}
 //
-// seen through the key of its index drive. Other processes may be writing to the drives. Shards are
-// opened when a link first leads to them, and a shard folder that appears later is found then.
+// seen through the key of its index drive. Several workers on one machine have a folder each; a
+// drive is taken from the first that has it. Other processes may be writing to the drives. Shards
+// are opened when a link first leads to them, and a shard folder that appears later is found then.
 //
 // Threads: every method may be called from any thread at once.
 #pragma once
@@ -15,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -30,6 +32,8 @@ struct MirrorReaderOptions {
   // Decoded tree blocks kept for the index, and for each shard.
   std::size_t index_cache_bytes_max = std::size_t{64} << 20;
   std::size_t shard_cache_bytes_max = std::size_t{4} << 20;
+  // Looked into after `directory`, in this order.
+  std::vector<std::filesystem::path> further_directories = {};
 };
 
 // A file of the mirror: the drive that holds it and the blob in it. Keeps the drive's reader alive.
@@ -44,8 +48,8 @@ struct MirrorFile {
 
 class MirrorReader {
  public:
-  // kNotFound: the index drive is not in the directory. An index without /mirror.json (nothing
-  // published yet) is an empty mirror.
+  // kNotFound: the index drive is in none of the directories. An index without /mirror.json
+  // (nothing published yet) is an empty mirror.
   static Result<std::unique_ptr<MirrorReader>> Open(MirrorReaderOptions options);
   ~MirrorReader();
 
@@ -65,8 +69,8 @@ class MirrorReader {
 
   // The NAR file `/nar/<file>`: an ordinary file of the index, or through a link of exactly the
   // form of drive_link.h into a shard that /mirror.json lists. nullopt: absent; every other link
-  // (hostile, looping, unlisted) is absent too, and so is one whose shard is not in the directory
-  // or lacks it.
+  // (hostile, looping, unlisted) is absent too, and so is one whose shard is in none of the
+  // directories or lacks it.
   Result<std::optional<MirrorFile>> ResolveNar(std::string_view file) const;
 
   // Readers of single drives, for listing and audit; nullptr when the shard is not here.

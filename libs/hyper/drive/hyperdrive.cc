@@ -7,6 +7,7 @@
 #include "base/crash_point.h"
 #include "hyper/bee/hyperbee.h"
 #include "hyper/blobs/hyperblobs.h"
+#include "hyper/core/keys.h"
 #include "hyper/drive/content_core.h"
 #include "hyper/drive/drive_batch_impl.h"
 #include "hyper/drive/drive_path.h"
@@ -48,6 +49,11 @@ Result<std::unique_ptr<Hyperdrive>> Hyperdrive::Open(Corestore& store) {
   HNX_ASSIGN_OR_RETURN(auto content, OpenContent(store, *db));
   return std::unique_ptr<Hyperdrive>(
       new Hyperdrive(std::make_unique<Impl>(std::move(db), std::move(content))));
+}
+
+DriveKey Hyperdrive::KeyFor(const PrimaryKey& primary_key) {
+  const KeyPair key_pair = DeriveKeyPair(primary_key, kRootStoreNamespace, kDriveDbName);
+  return DriveKey(CoreKeyOf(Manifest::SingleSigner(key_pair.public_key)).bytes);
 }
 
 const DriveKey& Hyperdrive::key() const {

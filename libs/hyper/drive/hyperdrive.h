@@ -123,6 +123,9 @@ class Hyperdrive {
   static Result<std::unique_ptr<Hyperdrive>> Open(Corestore& store);
   ~Hyperdrive();
 
+  // The key of the drive that a store with this primary key has or would have.
+  static DriveKey KeyFor(const PrimaryKey& primary_key);
+
   const DriveKey& key() const;
   const DriveKey& content_key() const;
   // The last committed version.
