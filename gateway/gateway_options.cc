@@ -7,7 +7,8 @@ namespace hnx::gateway {
 
 void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
   cli::AddOption(app, "--listen", options.listen, "Address to listen on, HOST:PORT");
-  cli::AddOption(app, "--drives", options.drives, "Folder that holds the drives, one folder each")
+  cli::AddOption(app, "--drives", options.drives,
+                 "Folder that holds drives, one folder each; may be given several times")
       ->required();
   cli::AddOption(app, "--index", options.index, "The mirror's name: hyper://KEY of its index drive")
       ->required();

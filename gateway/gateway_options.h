@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -14,8 +15,8 @@ namespace hnx::gateway {
 
 struct GatewayOptions {
   std::string listen = "127.0.0.1:8080";
-  std::string drives;  // the folder that holds one folder per drive
-  std::string index;   // hyper://KEY, or KEY
+  std::vector<std::string> drives;  // folders that hold one folder per drive
+  std::string index;                // hyper://KEY, or KEY
   int priority = 30;
   unsigned threads = 2;
   unsigned connections_max = 10'000;

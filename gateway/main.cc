@@ -25,9 +25,11 @@ cli::ExitCode Serve(const GatewayOptions& options) {
     return cli::ExitCode::kUsage;
   }
   http::MetricsRegistry metrics;
-  DriveMirrorSource source({.directory = options.drives,
-                            .index_key = *key,
-                            .index_cache_bytes_max = options.index_cache_bytes});
+  DriveMirrorSource source(
+      {.directory = options.drives.front(),
+       .index_key = *key,
+       .index_cache_bytes_max = options.index_cache_bytes,
+       .further_directories = {options.drives.begin() + 1, options.drives.end()}});
   SourceRefresher refresher(source, options.refresh_interval, metrics);
   refresher.RunOnce();  // so that the first request finds what is there
   Gateway gateway(source,
