@@ -25,7 +25,7 @@ namespace {
 // The folder of a drive: in the first directory that has it.
 std::filesystem::path FolderOf(const MirrorReaderOptions& options, const DriveKey& key) {
   const std::string id = key.id();
-  for (const auto& directory : options.more_directories) {
+  for (const auto& directory : options.further_directories) {
     std::error_code ignored;
     if (!std::filesystem::exists(options.directory / id, ignored) &&
         std::filesystem::exists(directory / id, ignored)) {
@@ -122,8 +122,7 @@ Result<std::shared_ptr<DriveReader>> MirrorReader::Impl::Shard(const DriveKey& k
       return found->second;
     }
   }
-  auto opened =
-      DriveReader::Open({DriveFolder(options_, key), key, options_.shard_cache_bytes_max});
+  auto opened = DriveReader::Open({FolderOf(options_, key), key, options_.shard_cache_bytes_max});
   if (!opened) {
     if (opened.error().code == ErrorCode::kNotFound) {
       return std::shared_ptr<DriveReader>();
@@ -148,9 +147,9 @@ MirrorReader::MirrorReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 MirrorReader::~MirrorReader() = default;
 
 Result<std::unique_ptr<MirrorReader>> MirrorReader::Open(MirrorReaderOptions options) {
-  HNX_ASSIGN_OR_RETURN(
-      auto index, DriveReader::Open({DriveFolder(options, options.index_key), options.index_key,
-                                     options.index_cache_bytes_max}));
+  HNX_ASSIGN_OR_RETURN(auto index,
+                       DriveReader::Open({FolderOf(options, options.index_key), options.index_key,
+                                          options.index_cache_bytes_max}));
   auto impl =
       std::make_unique<Impl>(std::move(options), std::shared_ptr<DriveReader>(std::move(index)));
   HNX_TRY(impl->ReadMirrorJson());
