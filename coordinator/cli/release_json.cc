@@ -1,0 +1,147 @@
+#include "coordinator/cli/release_json.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace hnx::coordinator {
+namespace {
+
+namespace pb = ::hypercore_nixos::v1;
+using Json = nlohmann::ordered_json;
+
+// "RELEASE_STATE_SETTLED" -> "settled"
+std::string EnumWord(const std::string& name, std::string_view prefix) {
+  std::string word = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+  std::transform(word.begin(), word.end(), word.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return word;
+}
+
+Json ToJson(const pb::PathCounts& paths) {
+  return {{"total", paths.total()},
+          {"published", paths.published()},
+          {"missing", paths.missing()},
+          {"set_aside", paths.set_aside()},
+          {"blocked", paths.blocked()}};
+}
+
+Json ToJson(const pb::NarCounts& nars) {
+  return {{"total", nars.total()},
+          {"stored", nars.stored()},
+          {"bytes_total", nars.bytes_total()},
+          {"bytes_stored", nars.bytes_stored()},
+          {"bytes_reused", nars.bytes_reused()},
+          {"file_hash_drift", nars.file_hash_drift()}};
+}
+
+Json ToJson(const pb::PlanEstimate& plan) {
+  return {{"paths", plan.paths()},
+          {"nars_to_fetch", plan.nars_to_fetch()},
+          {"bytes_to_fetch", plan.bytes_to_fetch()},
+          {"nar_bytes", plan.nar_bytes()},
+          {"disk_free_bytes", plan.disk_free_bytes()},
+          {"disk_needed_bytes", plan.disk_needed_bytes()},
+          {"seconds_expected", plan.seconds_expected()},
+          {"missing_upstream", plan.missing_upstream()},
+          {"fits", plan.fits()}};
+}
+
+Json ToJson(const pb::WorkerStatus& worker) {
+  Json roles = Json::array();
+  for (const int role : worker.roles()) {
+    roles.push_back(EnumWord(pb::WorkerRole_Name(role), "WORKER_ROLE_"));
+  }
+  return {{"id", worker.id()},
+          {"name", worker.name()},
+          {"roles", roles},
+          {"alive", worker.alive()},
+          {"last_seen_ms", worker.last_seen_ms()},
+          {"disk_free_bytes", worker.disk_free_bytes()},
+          {"jobs", worker.jobs()},
+          {"bytes_stored", worker.bytes_stored()}};
+}
+
+Json ToJson(const pb::ShardStatus& shard) {
+  return {{"id_z32", shard.id_z32()},
+          {"worker", shard.worker_name()},
+          {"nars", shard.nars()},
+          {"bytes", shard.bytes()},
+          {"sealed", shard.sealed()}};
+}
+
+template <class Messages>
+Json ToArray(const Messages& messages) {
+  Json array = Json::array();
+  for (const auto& message : messages) {
+    array.push_back(ToJson(message));
+  }
+  return array;
+}
+
+template <class Texts>
+Json TextArray(const Texts& texts) {
+  Json array = Json::array();
+  for (const auto& text : texts) {
+    array.push_back(text);
+  }
+  return array;
+}
+
+}  // namespace
+
+std::string ReleaseStateName(pb::ReleaseState state) {
+  return EnumWord(pb::ReleaseState_Name(state), "RELEASE_STATE_");
+}
+
+Json ToJson(const pb::Release& release) {
+  Json json{{"id", release.id()},
+            {"channel", release.channel()},
+            {"name", release.name()},
+            {"revision", release.revision()},
+            {"state", ReleaseStateName(release.state())},
+            {"message", release.message()},
+            {"paths", ToJson(release.paths())},
+            {"nars", ToJson(release.nars())},
+            {"narinfos_read", release.narinfos_read()},
+            {"submitted_at_ms", release.submitted_at_ms()},
+            {"settled_at_ms", release.settled_at_ms()},
+            {"latest", release.latest()},
+            {"release_files", release.release_files()},
+            {"release_files_published", release.release_files_published()}};
+  if (release.has_plan()) {
+    json["plan"] = ToJson(release.plan());
+  }
+  return json;
+}
+
+Json ToJson(const pb::Status& status) {
+  return {{"mirror_key", status.index_key_hex()},   {"mirror_key_z32", status.index_key_z32()},
+          {"index_length", status.index_length()},  {"paths_published", status.paths_published()},
+          {"releases", ToArray(status.releases())}, {"workers", ToArray(status.workers())},
+          {"shards", ToArray(status.shards())}};
+}
+
+Json ToJson(const pb::Failure& failure) {
+  return {{"store_path", failure.store_path()}, {"state", failure.state()},
+          {"reason", failure.reason()},         {"message", failure.message()},
+          {"blocked_by", failure.blocked_by()}, {"since_ms", failure.since_ms()},
+          {"attempts", failure.attempts()}};
+}
+
+Json ToJson(const pb::WhyResponse& why) {
+  Json history = Json::array();
+  for (const pb::WhyEvent& event : why.history()) {
+    history.push_back({{"at_ms", event.at_ms()}, {"what", event.what()}});
+  }
+  return {{"store_path", why.store_path()},
+          {"state", why.state()},
+          {"explanation", why.explanation()},
+          {"history", history},
+          {"nar_url", why.nar_url()},
+          {"shard_z32", why.shard_z32()},
+          {"publish_batch", why.publish_batch()},
+          {"waiting_for", TextArray(why.waiting_for())},
+          {"releases", TextArray(why.releases())}};
+}
+
+}  // namespace hnx::coordinator

@@ -1,0 +1,95 @@
+#include <iostream>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "cli/json_text.h"
+#include "cli/terminal.h"
+#include "cli/units.h"
+#include "coordinator/cli/client_commands.h"
+#include "coordinator/cli/coordinator_client.h"
+#include "coordinator/cli/release_json.h"
+#include "coordinator/cli/release_text.h"
+
+namespace hnx::coordinator {
+namespace {
+
+void PrintRelease(const pb::Release& release) {
+  const pb::PathCounts& paths = release.paths();
+  std::cout << fmt::format("  {:>4}  {:<10} {}{}\n", release.id(),
+                           ReleaseStateName(release.state()), ReleaseTitle(release),
+                           release.latest() ? " (latest)" : "");
+  std::cout << fmt::format("        {} of {} paths published, {} of {} stored",
+                           cli::FormatCount(paths.published()), cli::FormatCount(paths.total()),
+                           cli::FormatBytes(release.nars().bytes_stored()),
+                           cli::FormatBytes(release.nars().bytes_total()));
+  const std::uint64_t left_out = paths.missing() + paths.set_aside() + paths.blocked();
+  if (left_out > 0) {
+    std::cout << fmt::format(", {} left out", cli::FormatCount(left_out));
+  }
+  std::cout << '\n';
+  if (!release.message().empty()) {
+    std::cout << "        " << cli::Printable(release.message()) << '\n';
+  }
+}
+
+void PrintWorker(const pb::WorkerStatus& worker) {
+  std::cout << fmt::format("  {:<20} {:<5} {} jobs, {} stored, {} free\n",
+                           cli::Printable(worker.name()), worker.alive() ? "alive" : "away",
+                           worker.jobs(), cli::FormatBytes(worker.bytes_stored()),
+                           cli::FormatBytes(worker.disk_free_bytes()));
+}
+
+void PrintStatus(const pb::Status& status) {
+  if (status.index_key_hex().empty()) {
+    std::cout << "Mirror: no key yet; start a worker with --role index\n";
+  } else {
+    std::cout << "Mirror: hyper://" << status.index_key_hex() << '\n';
+    std::cout << "        hyper://" << status.index_key_z32() << '\n';
+  }
+  std::cout << fmt::format("        {} paths published, index length {}\n",
+                           cli::FormatCount(status.paths_published()),
+                           cli::FormatCount(status.index_length()));
+  std::cout << "Releases:" << (status.releases().empty() ? " none; see `coordinator submit`" : "")
+            << '\n';
+  for (const pb::Release& release : status.releases()) {
+    PrintRelease(release);
+  }
+  std::cout << "Workers:" << (status.workers().empty() ? " none; see `worker run`" : "") << '\n';
+  for (const pb::WorkerStatus& worker : status.workers()) {
+    PrintWorker(worker);
+  }
+  std::cout << "Shards:" << (status.shards().empty() ? " none yet" : "") << '\n';
+  for (const pb::ShardStatus& shard : status.shards()) {
+    std::cout << fmt::format("  {} on {}: {} NARs, {}{}\n", shard.id_z32(),
+                             cli::Printable(shard.worker_name()), cli::FormatCount(shard.nars()),
+                             cli::FormatBytes(shard.bytes()), shard.sealed() ? ", sealed" : "");
+  }
+}
+
+Result<cli::ExitCode> ShowStatus(const ClientOptions& options) {
+  HNX_ASSIGN_OR_RETURN(CoordinatorClient client, CoordinatorClient::Create(options));
+  HNX_ASSIGN_OR_RETURN(const pb::Status status, client.GetStatus());
+  if (options.json) {
+    std::cout << cli::JsonLine(ToJson(status)) << '\n';
+  } else {
+    PrintStatus(status);
+  }
+  return cli::ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddStatusCommand(cli::Program& program) {
+  auto options = std::make_shared<ClientOptions>();
+  CLI::App& command = program.AddCommand(
+      "status", "Show the mirror's key, its releases, workers and shards",
+      [options] {
+        const auto code = ShowStatus(*options);
+        return code ? *code : Fail(code.error());
+      },
+      "coordinator status\ncoordinator status --json | jq -r .mirror_key");
+  AddClientOptions(command, *options);
+}
+
+}  // namespace hnx::coordinator
