@@ -77,11 +77,10 @@ Result<void> CoreView::VerifyLoaded() {
   // Nodes reach the file only after the oplog told of their length, so a longer file means that the
   // newest header was lost; to go on from an older one would be to sign a second tree.
   HNX_ASSIGN_OR_RETURN(const std::uint64_t tree_bytes, storage_.Size(CoreFile::kTree));
-  if (tree_bytes / (2 * kTreeSlotBytes) > length_max_) {
-    return DataLoss("core " + storage_.Name() + ": tree holds nodes of " +
-                    std::to_string(tree_bytes / (2 * kTreeSlotBytes)) +
-                    " blocks or more, oplog knows of " + std::to_string(length_max_) +
-                    ": the newest header is lost");
+  if (tree_bytes > 2 * kTreeSlotBytes * length_max_) {
+    return DataLoss("core " + storage_.Name() + ": tree has " + std::to_string(tree_bytes) +
+                    " bytes, too many for the " + std::to_string(length_max_) +
+                    " blocks that oplog knows of: the newest header is lost");
   }
   return {};
 }
