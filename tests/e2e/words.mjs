@@ -253,8 +253,7 @@ export class Mirror {
   failures () {
     const done = this.run('coordinator', 'failures', '--coordinator', this.address, '--json')
     check(done.status === 0, `coordinator failures: ${done.stderr}`)
-    const parsed = parseJsonOrLines(done.stdout)
-    return Array.isArray(parsed) ? parsed : parsed.failures
+    return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))
   }
 
   // The body, or null for 404; any other status is an error.
@@ -280,14 +279,6 @@ export class Mirror {
 
   async stop () {
     for (const program of [...this.programs.values()].reverse()) await program.stop()
-  }
-}
-
-function parseJsonOrLines (text) {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text.split('\n').filter(Boolean).map((line) => JSON.parse(line))
   }
 }
 
