@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -32,9 +35,10 @@ class ZstdDecompressor final : public SniffingDecompressor {
       if (out.pos > 0) {
         HNX_TRY(sink(output().first(out.pos)));
       }
+      NoteFrame(bytes.subspan(position_before, in.pos - position_before), out.pos);
       inside_ = left != 0;
-      if (!inside_ && ++frames_ > limits_.zstd_frames_max) {
-        return OverLimit(fmt::format("more than {} frames", limits_.zstd_frames_max));
+      if (!inside_) {
+        HNX_TRY(EndFrame());
       }
       // Used up, and nothing of the output had to wait for room.
       if (in.pos == in.size && (out.pos < out.size || !inside_)) {
@@ -49,6 +53,33 @@ class ZstdDecompressor final : public SniffingDecompressor {
   Result<void> End() override { return inside_ ? Result<void>(Truncated()) : Result<void>{}; }
 
  private:
+  // The longest frame header of the format.
+  static constexpr std::size_t kFrameHeaderMax = 18;
+
+  // Remembers the first bytes of the frame and counts what comes out of it: libzstd compares the
+  // size that a frame announces only on some of its ways through it.
+  void NoteFrame(ByteView consumed, std::size_t produced) {
+    const std::size_t taken = std::min(consumed.size(), frame_header_.size() - frame_header_size_);
+    std::copy_n(consumed.begin(), taken,
+                frame_header_.begin() + static_cast<std::ptrdiff_t>(frame_header_size_));
+    frame_header_size_ += taken;
+    frame_produced_ += produced;
+  }
+
+  Result<void> EndFrame() {
+    if (++frames_ > limits_.zstd_frames_max) {
+      return OverLimit(fmt::format("more than {} frames", limits_.zstd_frames_max));
+    }
+    const unsigned long long announced =
+        ZSTD_getFrameContentSize(frame_header_.data(), frame_header_size_);
+    if (announced != ZSTD_CONTENTSIZE_UNKNOWN && announced != frame_produced_) {
+      return Corrupt("a frame holds another number of bytes than it announces");
+    }
+    frame_header_size_ = 0;
+    frame_produced_ = 0;
+    return {};
+  }
+
   Error Explain(ZSTD_ErrorCode code) const {
     switch (code) {
       case ZSTD_error_memory_allocation:
@@ -68,6 +99,9 @@ class ZstdDecompressor final : public SniffingDecompressor {
   Context context_;
   bool inside_ = true;  // until the first frame is complete
   std::uint32_t frames_ = 0;
+  std::array<std::byte, kFrameHeaderMax> frame_header_{};
+  std::size_t frame_header_size_ = 0;
+  std::uint64_t frame_produced_ = 0;
 };
 
 }  // namespace

@@ -90,6 +90,8 @@ void WriteStreams(const std::filesystem::path& root) {
   zstd.Add("two-frames", Zstd(nar) + Zstd(nar));
   zstd.Add("skippable", skippable + Zstd(nar));
   zstd.Add("window-2GiB", ZstdWithWindow(nar, 31));
+  zstd.Add("content-size-of-nothing",
+           std::string("\x28\xb5\x2f\xfd\xc0\x58", 6) + Le64(100) + std::string("\1\0\0", 3));
   zstd.Add("truncated", Zstd(nar).substr(0, 20));
   zstd.Add("zeros", ZstdOfZeros(100'000));
   const Corpus bzip2(root, "bzip2_decoder_fuzz");

@@ -229,6 +229,8 @@ TEST_F(DecompressorTest, BadInputX10_ZstdWindowsContentSizesAndDictionaries) {
   ExpectRefused(Compression::kZstd,
                 magic + "\xc0\x58" + testing::Le64(std::uint64_t{1} << 62U) + last_block_of_5,
                 "stream-corrupt", "content size 2^62");
+  ExpectRefused(Compression::kZstd, magic + "\xc0\x58" + testing::Le64(100) + empty_last_block,
+                "stream-corrupt", "content size 100 of nothing, whole or in pieces");
   ExpectRefused(Compression::kZstd, magic + "\x01\x58\x2a" + empty_last_block, "stream-corrupt",
                 "dictionary id");
 }
