@@ -69,11 +69,11 @@ Json ToJson(const pb::ShardStatus& shard) {
           {"sealed", shard.sealed()}};
 }
 
-template <class Messages>
-Json ToArray(const Messages& messages) {
+template <class Messages, class Convert>
+Json ToArray(const Messages& messages, Convert convert) {
   Json array = Json::array();
   for (const auto& message : messages) {
-    array.push_back(ToJson(message));
+    array.push_back(convert(message));
   }
   return array;
 }
@@ -115,10 +115,14 @@ Json ToJson(const pb::Release& release) {
 }
 
 Json ToJson(const pb::Status& status) {
-  return {{"mirror_key", status.index_key_hex()},   {"mirror_key_z32", status.index_key_z32()},
-          {"index_length", status.index_length()},  {"paths_published", status.paths_published()},
-          {"releases", ToArray(status.releases())}, {"workers", ToArray(status.workers())},
-          {"shards", ToArray(status.shards())}};
+  const auto convert = [](const auto& message) { return ToJson(message); };
+  return {{"mirror_key", status.index_key_hex()},
+          {"mirror_key_z32", status.index_key_z32()},
+          {"index_length", status.index_length()},
+          {"paths_published", status.paths_published()},
+          {"releases", ToArray(status.releases(), convert)},
+          {"workers", ToArray(status.workers(), convert)},
+          {"shards", ToArray(status.shards(), convert)}};
 }
 
 Json ToJson(const pb::Failure& failure) {
