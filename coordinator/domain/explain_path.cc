@@ -1,0 +1,58 @@
+#include <fmt/format.h>
+
+#include "coordinator/domain/release_view.h"
+
+namespace hnx::coordinator {
+namespace {
+
+std::string ExplainNar(const PathFacts& facts) {
+  if (facts.nar_state == "leased") {
+    return fmt::format("its NAR is being fetched by worker {}", facts.leased_by);
+  }
+  std::string text = "its NAR waits for a worker";
+  if (facts.upstream_paused) {
+    text = "its NAR waits because upstream asked for a pause";
+  } else if (!facts.nar_waits_until.empty()) {
+    text = fmt::format("its NAR is tried again at {} UTC", facts.nar_waits_until);
+  }
+  if (facts.nar_attempts > 0) {
+    text +=
+        fmt::format(", after {} failed attempts (last: {})", facts.nar_attempts, facts.nar_reason);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string ExplainPath(const PathFacts& facts) {
+  if (facts.state == "published") {
+    if (facts.batch <= facts.published_batch) {
+      return "published: the index drive holds its narinfo and its NAR is in a shard";
+    }
+    return fmt::format("its narinfo is in publish batch {}, the index drive has come to {}",
+                       facts.batch, facts.published_batch);
+  }
+  if (!facts.blocked_by.empty()) {
+    return fmt::format("blocked: it needs {}, which cannot be published", facts.blocked_by);
+  }
+  if (facts.state == "missing" || facts.state == "set_aside") {
+    return fmt::format("{} ({}): {}; submitting its release again tries it again",
+                       facts.state == "missing" ? "missing upstream" : "set aside", facts.reason,
+                       facts.message);
+  }
+  if (facts.state == "discovered") {
+    return "its narinfo has not been read yet";
+  }
+  if (!facts.needed) {
+    return "its narinfo is verified; no release that is being mirrored needs it";
+  }
+  if (facts.state == "known") {
+    return "its narinfo is verified; " + ExplainNar(facts);
+  }
+  if (facts.waiting_for > 0) {
+    return "its NAR is stored; it waits for references that are not published yet";
+  }
+  return "its NAR is stored; it is about to be published";
+}
+
+}  // namespace hnx::coordinator

@@ -1,0 +1,126 @@
+// What people see of releases, workers, shards and paths: plain values between store and rpc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace hnx::coordinator {
+
+struct PlanView {
+  std::uint64_t paths = 0;
+  std::uint64_t nars_to_fetch = 0;
+  std::uint64_t bytes_to_fetch = 0;
+  std::uint64_t nar_bytes = 0;
+  std::uint64_t disk_free_bytes = 0;
+  std::uint64_t disk_needed_bytes = 0;
+  double seconds_expected = 0;
+  std::uint64_t missing_upstream = 0;
+  bool fits = false;
+
+  bool operator==(const PlanView&) const = default;
+};
+
+struct ReleaseView {
+  std::int64_t id = 0;
+  std::string channel;
+  std::string name;
+  std::string revision;
+  std::string state;  // the word in SQL
+  std::string message;
+  bool latest = false;
+  std::int64_t submitted_at_ms = 0;
+  std::int64_t settled_at_ms = 0;
+  std::uint64_t paths_total = 0;
+  std::uint64_t paths_published = 0;
+  std::uint64_t paths_missing = 0;
+  std::uint64_t paths_set_aside = 0;
+  std::uint64_t paths_blocked = 0;
+  std::uint64_t narinfos_read = 0;
+  std::uint64_t nars_total = 0;
+  std::uint64_t nars_stored = 0;
+  std::uint64_t bytes_total = 0;
+  std::uint64_t bytes_stored = 0;
+  std::uint64_t bytes_reused = 0;
+  std::uint64_t file_hash_drift = 0;
+  std::uint64_t files = 0;
+  std::uint64_t files_published = 0;
+  std::optional<PlanView> plan;
+
+  bool operator==(const ReleaseView&) const = default;
+};
+
+struct WorkerView {
+  std::string id;
+  std::string name;
+  std::vector<std::string> roles;
+  bool alive = false;
+  std::int64_t last_seen_ms = 0;
+  std::uint64_t disk_free_bytes = 0;
+  std::uint32_t jobs = 0;
+  std::uint64_t bytes_stored = 0;
+};
+
+struct ShardView {
+  Bytes key;
+  std::string worker_name;
+  std::uint64_t nars = 0;
+  std::uint64_t bytes = 0;
+  bool sealed = false;
+};
+
+struct StatusView {
+  Bytes index_key;  // empty: no worker with the role index has come
+  std::uint64_t index_length = 0;
+  std::uint64_t paths_published = 0;
+  std::vector<ReleaseView> releases;
+  std::vector<WorkerView> workers;
+  std::vector<ShardView> shards;
+};
+
+struct FailureView {
+  std::string store_path;
+  std::string state;
+  std::string reason;
+  std::string message;
+  std::string blocked_by;
+  std::int64_t since_ms = 0;
+  std::uint32_t attempts = 0;
+};
+
+struct PathView {
+  std::string store_path{};
+  std::string state{};
+  std::string explanation{};
+  std::string nar_url{};
+  Bytes shard_key{};
+  std::uint64_t publish_batch = 0;
+  std::vector<std::string> waiting_for{};
+  std::vector<std::string> releases{};
+  std::vector<std::pair<std::int64_t, std::string>> history{};
+};
+
+// What `Why` knows of a path, and the one sentence that says it.
+struct PathFacts {
+  std::string state;
+  std::string reason;
+  std::string message;
+  std::string blocked_by;
+  bool needed = false;
+  std::uint64_t batch = 0;
+  std::uint64_t published_batch = 0;
+  std::string nar_state;
+  std::string nar_reason;
+  int nar_attempts = 0;
+  std::string nar_waits_until;  // empty: it does not
+  bool upstream_paused = false;
+  std::string leased_by;
+  std::uint64_t waiting_for = 0;
+};
+std::string ExplainPath(const PathFacts& facts);
+
+}  // namespace hnx::coordinator

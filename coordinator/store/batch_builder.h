@@ -1,0 +1,47 @@
+// BatchBuilder: the operations of one publish batch, numbered in the order in which they are
+// applied. Used inside a transaction that holds the leader's lock; the batch exists when that
+// commits. Closure under References is the caller's: it hands in sets of paths that are closed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "coordinator/store/pg_transaction.h"
+#include "coordinator/store/walk_store.h"
+
+namespace hnx::coordinator {
+
+// What the index says of itself. Texts are kept in the publish log when they are published.
+struct IndexDescription {
+  std::string upstream;
+  std::vector<std::string> public_keys;
+  std::string cache_info;  // /nix-cache-info
+};
+
+class BatchBuilder {
+ public:
+  // The next batch. Both must outlive this object.
+  BatchBuilder(PgTransaction& transaction, const IndexDescription& description, std::int64_t batch,
+               ByteView index_key);
+
+  std::int64_t batch() const { return batch_; }
+  void PutArtifact(const std::string& path, ArtifactId artifact);
+  void PutText(const std::string& path, std::string_view text);
+  // /mirror.json, when it would differ from the one in the newest batch (`newest_sha256`).
+  void PutMirrorJson(ByteView newest_sha256);
+  // The paths' narinfos, and links to those of their NARs that the index does not list yet.
+  void PutPaths(const std::vector<PathId>& paths);
+
+ private:
+  ArtifactId MakeArtifact(std::string_view text, ByteView sha256);
+
+  PgTransaction& transaction_;
+  const IndexDescription& description_;
+  const std::int64_t batch_;
+  int ordinal_ = 0;
+};
+
+}  // namespace hnx::coordinator

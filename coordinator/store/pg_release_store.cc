@@ -1,0 +1,274 @@
+#include "coordinator/store/pg_release_store.h"
+
+#include <fmt/format.h>
+
+#include "coordinator/store/pg_transaction.h"
+#include "coordinator/store/pg_walk_store.h"
+#include "coordinator/store/sql/statements_embedded.h"
+
+namespace hnx::coordinator {
+namespace {
+
+constexpr std::int64_t kStatusReleasesMax = 20;
+constexpr std::int64_t kStatusWorkersMax = 1'000;
+constexpr std::int64_t kStatusShardsMax = 10'000;
+constexpr std::int64_t kWorkerAliveMs = 15'000;
+constexpr std::int64_t kFailuresPage = 1'000;
+
+std::string Text(const pqxx::row& row, const char* column) {
+  return row[column].is_null() ? std::string() : row[column].as<std::string>();
+}
+
+std::uint64_t Count(const pqxx::row& row, const char* column) {
+  return row[column].is_null() ? 0 : row[column].as<std::uint64_t>();
+}
+
+ReleaseView ReadReleaseView(const pqxx::row& row) {
+  ReleaseView view{.id = row["id"].as<std::int64_t>(),
+                   .channel = Text(row, "channel"),
+                   .name = Text(row, "name"),
+                   .revision = Text(row, "revision"),
+                   .state = Text(row, "state"),
+                   .message = Text(row, "message"),
+                   .latest = row["is_latest"].as<bool>(),
+                   .submitted_at_ms = row["submitted_at_ms"].as<std::int64_t>(),
+                   .settled_at_ms = row["settled_at_ms"].as<std::int64_t>(),
+                   .paths_total = Count(row, "total"),
+                   .paths_published = Count(row, "published"),
+                   .paths_missing = Count(row, "missing"),
+                   .paths_set_aside = Count(row, "set_aside"),
+                   .paths_blocked = Count(row, "blocked"),
+                   .narinfos_read = Count(row, "narinfos"),
+                   .nars_total = Count(row, "nars"),
+                   .nars_stored = Count(row, "nars_stored"),
+                   .bytes_total = Count(row, "bytes"),
+                   .bytes_stored = Count(row, "bytes_stored"),
+                   .bytes_reused = Count(row, "bytes_reused"),
+                   .file_hash_drift = Count(row, "drift"),
+                   .files = Count(row, "files"),
+                   .files_published = Count(row, "files_published"),
+                   .plan = std::nullopt};
+  if (!row["plan_paths"].is_null()) {
+    view.plan = PlanView{.paths = Count(row, "plan_paths"),
+                         .nars_to_fetch = Count(row, "plan_nars_to_fetch"),
+                         .bytes_to_fetch = Count(row, "plan_bytes_to_fetch"),
+                         .nar_bytes = Count(row, "plan_nar_bytes"),
+                         .disk_free_bytes = Count(row, "plan_disk_free_bytes"),
+                         .disk_needed_bytes = Count(row, "plan_disk_needed_bytes"),
+                         .seconds_expected = row["plan_seconds"].as<double>(),
+                         .missing_upstream = Count(row, "plan_missing"),
+                         .fits = row["plan_fits"].as<bool>()};
+  }
+  return view;
+}
+
+std::vector<std::string> Column(const pqxx::result& rows) {
+  std::vector<std::string> values;
+  for (const pqxx::row& row : rows) {
+    values.push_back(row[0].as<std::string>());
+  }
+  return values;
+}
+
+PathFacts ReadFacts(const pqxx::row& row) {
+  return {.state = Text(row, "state"),
+          .reason = Text(row, "reason"),
+          .message = Text(row, "message"),
+          .blocked_by = Text(row, "blocked_by"),
+          .needed = row["needed"].as<bool>(),
+          .batch = Count(row, "batch"),
+          .published_batch = Count(row, "published_batch"),
+          .nar_state = Text(row, "nar_state"),
+          .nar_reason = Text(row, "nar_reason"),
+          .nar_attempts = static_cast<int>(Count(row, "nar_attempts")),
+          .nar_waits_until = !row["nar_waits"].is_null() && row["nar_waits"].as<bool>()
+                                 ? Text(row, "nar_not_before")
+                                 : std::string(),
+          .upstream_paused = !row["upstream_paused"].is_null() && row["upstream_paused"].as<bool>(),
+          .leased_by = Text(row, "leased_by")};
+}
+
+}  // namespace
+
+Result<Submitted> PgReleaseStore::Submit(const NewRelease& release) {
+  return RunTransaction(
+      pool_, "submit a release", [&](PgTransaction& transaction) -> Result<Submitted> {
+        const auto upstream =
+            transaction.Row(sql::kFindOrAddUpstream, release.upstream_url)[0].as<UpstreamId>();
+        const std::string match = TextArray(release.match);
+        const std::string exclude = TextArray(release.exclude);
+        if (!release.is_list) {
+          const auto open = transaction.MaybeRow(sql::kFindOpenRelease, release.channel, match,
+                                                 exclude, upstream);
+          if (open) {
+            const auto id = (*open)["id"].as<ReleaseId>();
+            transaction.Exec(sql::kLiftPlan, id, release.plan_only, release.force,
+                             release.max_missing, release.priority);
+            return Submitted{.release = id, .existed = true};
+          }
+        }
+        const pqxx::row row = transaction.Row(
+            sql::kInsertRelease, release.channel, upstream, match, exclude, release.plan_only,
+            release.force, release.max_missing, release.priority, release.is_list);
+        return Submitted{.release = row[0].as<ReleaseId>(), .existed = false};
+      });
+}
+
+Result<void> PgReleaseStore::AddListRoots(ReleaseId release, std::span<const PathName> roots) {
+  return RunTransaction(
+      pool_, "add the roots of a list", [&](PgTransaction& transaction) -> Result<void> {
+        auto outcome = AddRootsIn(transaction, release, roots);
+        if (!outcome.has_value()) {
+          return outcome.error();
+        }
+        for (const RootConflict& conflict : outcome->conflicts) {
+          if (conflict.in_this_release) {
+            return InvalidArgument(fmt::format("the list names {} twice, as {} and as {}",
+                                               conflict.hash, conflict.listed_name,
+                                               conflict.known_name));
+          }
+        }
+        return {};
+      });
+}
+
+Result<Submitted> PgReleaseStore::NameList(ReleaseId release, const std::string& name,
+                                           const NewRelease& submission) {
+  return RunTransaction(
+      pool_, "begin the walk of a list", [&](PgTransaction& transaction) -> Result<Submitted> {
+        const auto upstream =
+            transaction.Row(sql::kFindOrAddUpstream, submission.upstream_url)[0].as<UpstreamId>();
+        const auto open =
+            transaction.MaybeRow(sql::kFindList, submission.channel, name, upstream, release);
+        if (open) {
+          const auto id = (*open)["id"].as<ReleaseId>();
+          transaction.Exec(sql::kDropRelease, release);
+          transaction.Exec(sql::kLiftPlan, id, submission.plan_only, submission.force,
+                           submission.max_missing, submission.priority);
+          return Submitted{.release = id, .existed = true};
+        }
+        transaction.Exec(sql::kNameList, release, name);
+        return Submitted{.release = release, .existed = false};
+      });
+}
+
+Result<void> PgReleaseStore::DropRelease(ReleaseId release) {
+  return RunTransaction(pool_, "drop a list", [&](PgTransaction& transaction) -> Result<void> {
+    transaction.Exec(sql::kDropRelease, release);
+    return {};
+  });
+}
+
+Result<ReleaseView> PgReleaseStore::Get(ReleaseId release) {
+  return RunTransaction(
+      pool_, "look at a release", [&](PgTransaction& transaction) -> Result<ReleaseView> {
+        const auto row = transaction.MaybeRow(sql::kGetReleases, release, 1);
+        if (!row) {
+          return NotFound(release == 0 ? std::string("nothing was submitted yet")
+                                       : fmt::format("there is no release {}", release));
+        }
+        return ReadReleaseView(*row);
+      });
+}
+
+Result<StatusView> PgReleaseStore::GetStatus() {
+  return RunTransaction(
+      pool_, "look at the mirror", [&](PgTransaction& transaction) -> Result<StatusView> {
+        StatusView status;
+        const pqxx::row mirror = transaction.Row(sql::kMirrorStatus);
+        status.index_key = ReadBytes(mirror["index_key"]);
+        status.index_length = Count(mirror, "db_length");
+        status.paths_published = Count(mirror, "paths_published");
+        for (const pqxx::row& row : transaction.Exec(sql::kGetReleases, -1, kStatusReleasesMax)) {
+          status.releases.push_back(ReadReleaseView(row));
+        }
+        for (const pqxx::row& row :
+             transaction.Exec(sql::kWorkerStatus, kWorkerAliveMs, kStatusWorkersMax)) {
+          status.workers.push_back({.id = Text(row, "id"),
+                                    .name = Text(row, "name"),
+                                    .roles = ReadTextArray(row["roles"]),
+                                    .alive = row["alive"].as<bool>(),
+                                    .last_seen_ms = row["last_seen_ms"].as<std::int64_t>(),
+                                    .disk_free_bytes = Count(row, "disk_free_bytes"),
+                                    .jobs = row["jobs"].as<std::uint32_t>(),
+                                    .bytes_stored = Count(row, "bytes_stored")});
+        }
+        for (const pqxx::row& row : transaction.Exec(sql::kShardStatus, kStatusShardsMax)) {
+          status.shards.push_back({.key = ReadBytes(row["key"]),
+                                   .worker_name = Text(row, "name"),
+                                   .nars = Count(row, "nars"),
+                                   .bytes = Count(row, "bytes"),
+                                   .sealed = row["sealed"].as<bool>()});
+        }
+        return status;
+      });
+}
+
+Result<void> PgReleaseStore::ListFailures(
+    ReleaseId release, const std::function<Result<void>(const FailureView&)>& sink) {
+  HNX_ASSIGN_OR_RETURN(const ReleaseView view, Get(release));
+  std::string after;
+  for (;;) {
+    std::vector<FailureView> page;
+    auto read =
+        RunTransaction(pool_, "list failures", [&](PgTransaction& transaction) -> Result<void> {
+          page.clear();
+          for (const pqxx::row& row :
+               transaction.Exec(sql::kFailuresPage, view.id, after, kFailuresPage)) {
+            page.push_back(
+                {.store_path = "/nix/store/" + Text(row, "hash") + "-" + Text(row, "name"),
+                 .state = Text(row, "state"),
+                 .reason = Text(row, "reason"),
+                 .message = Text(row, "message"),
+                 .blocked_by = row["blocked_by"].is_null()
+                                   ? std::string()
+                                   : "/nix/store/" + Text(row, "blocked_by"),
+                 .since_ms = row["since_ms"].as<std::int64_t>(),
+                 .attempts = row["attempts"].as<std::uint32_t>()});
+          }
+          return {};
+        });
+    if (!read.has_value()) {
+      return read;
+    }
+    for (const FailureView& failure : page) {
+      HNX_TRY(sink(failure));
+      constexpr std::size_t kStorePrefix = 11;  // "/nix/store/"
+      constexpr std::size_t kHash = 32;
+      after = failure.store_path.substr(kStorePrefix, kHash);
+    }
+    if (page.size() < static_cast<std::size_t>(kFailuresPage)) {
+      return {};
+    }
+  }
+}
+
+Result<PathView> PgReleaseStore::Why(const std::string& store_path_hash) {
+  return RunTransaction(
+      pool_, "look at a path", [&](PgTransaction& transaction) -> Result<PathView> {
+        const auto row = transaction.MaybeRow(sql::kWhyPath, store_path_hash);
+        if (!row) {
+          return NotFound(fmt::format("no release has named {} so far", store_path_hash));
+        }
+        const auto id = (*row)["id"].as<PathId>();
+        const std::int64_t nar_id =
+            (*row)["nar_id"].is_null() ? 0 : (*row)["nar_id"].as<std::int64_t>();
+        PathView view{.store_path = "/nix/store/" + Text(*row, "hash") + "-" + Text(*row, "name"),
+                      .nar_url = Text(*row, "nar_url"),
+                      .shard_key = ReadBytes((*row)["shard_key"]),
+                      .publish_batch = Count(*row, "batch")};
+        view.waiting_for = Column(transaction.Exec(sql::kWhyWaitingFor, id));
+        view.releases = Column(transaction.Exec(sql::kWhyReleases, id));
+        for (const pqxx::row& event : transaction.Exec(sql::kWhyHistory, id, nar_id)) {
+          view.history.emplace_back(event["at_ms"].as<std::int64_t>(), Text(event, "what"));
+        }
+        PathFacts facts = ReadFacts(*row);
+        facts.waiting_for = view.waiting_for.size();
+        view.state =
+            facts.state != "published" && !facts.blocked_by.empty() ? "blocked" : facts.state;
+        view.explanation = ExplainPath(facts);
+        return view;
+      });
+}
+
+}  // namespace hnx::coordinator
