@@ -2,6 +2,8 @@
 // find.
 #include "nix/nar_file_verifier.h"
 
+#include <vector>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -258,6 +260,27 @@ TEST_F(ContentAddressedFileTest, BadInputS12_FlatAndTextAreOnePlainFile) {
     EXPECT_EQ(Outcome(NarOf(Directory({Entry("a", File("x"))})), method, HashOf("x")), kMismatch);
     EXPECT_EQ(Outcome(NarOf(Symlink("x")), method, HashOf("")), kMismatch);
   }
+}
+
+// The address and the path are what `nix store make-content-addressed` made of this content.
+TEST_F(ContentAddressedFileTest, BadInputS12_SelfReferenceIsHashedModuloItself) {
+  const StorePath path =
+      StorePath::ParseBaseName("0p2a25vl51dl229yi9pcm4pkc4xkjd7b-hello-1.0").value();
+  const Hash address =
+      Hash::Parse("sha256:0lw68nxrqdxgjnx24dv5r5k0vz56zir6x1w1x60631whcjarmswd").value();
+  const auto nar_about = [](const StorePath& self) {
+    return NarOf(Directory({Entry("a", File(fmt::format("me: {}\n and again {} end",
+                                                        self.ToString(), self.hash_part()))),
+                            Entry("b", Symlink(self.ToString() + "/a"))}));
+  };
+  EXPECT_TRUE(
+      ContentAddress(Method::kRecursive, address).Check(path, std::vector{path}).has_value());
+  EXPECT_EQ(Outcome(nar_about(path), Method::kRecursive, address, path.hash()), "");
+  // Another path in its place, or a place where it is left out, is another content.
+  EXPECT_EQ(Outcome(nar_about(testing::PathOf('1', "hello-1.0")), Method::kRecursive, address,
+                    path.hash()),
+            kMismatch);
+  EXPECT_EQ(Outcome(nar_about(path), Method::kRecursive, address), kMismatch);
 }
 
 TEST_F(ContentAddressedFileTest, ModuloHashDoesNotDependOnHowTheStreamIsCut) {
