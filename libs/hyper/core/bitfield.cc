@@ -56,6 +56,18 @@ Result<bool> Bitfield::Has(BlockIndex block) {
 }
 
 Result<BlockIndex> Bitfield::FindInFile(bool value, BlockRange range) {
+  if (value) {
+    // Behind the end of the file nothing is there, however long a core claims to be.
+    HNX_ASSIGN_OR_RETURN(const std::uint64_t file_bytes, storage_.Size(CoreFile::kBitfield));
+    const BlockIndex file_end(file_bytes * 8);
+    if (range.begin >= file_end) {
+      return range.end;
+    }
+    if (range.end > file_end) {
+      HNX_ASSIGN_OR_RETURN(const BlockIndex found, FindInFile(value, {range.begin, file_end}));
+      return found < file_end ? found : range.end;
+    }
+  }
   BlockIndex at = range.begin;
   while (at < range.end) {
     const std::uint64_t number = at.value() / kBitsPerPage;

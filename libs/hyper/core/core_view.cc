@@ -86,6 +86,7 @@ Result<void> CoreView::VerifyLoaded() {
 }
 
 Result<void> CoreView::Overlay(const OplogEntry& entry) {
+  const std::uint64_t length_before = head_.length;
   if (entry.user_data) {
     ApplyUserData(header_.user_data, *entry.user_data);
   }
@@ -102,7 +103,15 @@ Result<void> CoreView::Overlay(const OplogEntry& entry) {
     head_.signature = entry.upgrade->signature;
   }
   if (entry.bitfield) {
-    const BlockRange blocks = entry.bitfield->blocks;
+    const BlockIndex end_max(std::max(length_before, head_.length));
+    BlockRange blocks = entry.bitfield->blocks;
+    if (!entry.bitfield->drop && blocks.end > end_max) {
+      return DataLoss("core " + storage_.Name() + ": oplog marks blocks up to " +
+                      std::to_string(blocks.end.value()) + " as present, of " +
+                      std::to_string(end_max.value()));
+    }
+    blocks.begin = std::min(blocks.begin, end_max);  // JavaScript may drop beyond the end
+    blocks.end = std::min(blocks.end, end_max);
     bits_.Set(blocks, !entry.bitfield->drop);
     std::uint64_t& contiguous = header_.contiguous_length;
     if (entry.bitfield->drop) {

@@ -9,6 +9,13 @@
 #include "hyper/core/hypercore_impl.h"
 
 namespace hnx::hyper {
+namespace {
+
+// How many cleared blocks at its end may be missing from a file before it counts as too short
+// without a look at each; a block that is missing in spite of it is found when it is read.
+constexpr int kTailBlocksMax = 1 << 20;
+
+}  // namespace
 
 Error Hypercore::Impl::OutOfOrder(const std::string& what) const {
   return FailedPrecondition("core " + storage->Name() + ": " + what);
@@ -86,7 +93,7 @@ Result<void> Hypercore::Impl::CheckDataLength() {
   }
   // A file that ends in cleared blocks may be shorter.
   BlockIndex last(head.length);
-  while (last > BlockIndex(0)) {
+  for (int i = 0; i < kTailBlocksMax && last > BlockIndex(0); ++i) {
     const BlockIndex block = last - 1;
     HNX_ASSIGN_OR_RETURN(const ByteRange range, view->Locate(block));
     if (range.end.value() <= data_bytes) {

@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
-#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -45,20 +44,27 @@ Result<void> LockDescription(int fd, short type, std::uint64_t offset, std::uint
   return {};
 }
 
-// Makes every missing folder on the way, each one's name durable before the next is made.
+// cores/aa/bb/<discovery key>: the folders whose names a core depends on.
+constexpr int kFolderLevels = 4;
+
 Result<void> MakeFolders(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> missing;
   std::error_code error;
-  for (std::filesystem::path at = folder; !at.empty() && !std::filesystem::exists(at, error);
-       at = at.parent_path()) {
-    missing.push_back(at);
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return Internal("make folder " + folder.string() + ": " + error.message());
   }
-  for (auto it = missing.rbegin(); it != missing.rend(); ++it) {
-    if (::mkdir(it->c_str(), 0755) != 0 && errno != EEXIST) {
-      return Errno("make folder", it->string());
+  return {};
+}
+
+// Makes the names of the files and folders durable: whoever made them may have been killed before.
+Result<void> SyncNames(std::filesystem::path folder) {
+  for (int level = 0; level <= kFolderLevels; ++level) {
+    Result<void> synced = SyncDirectory(folder);
+    if (!synced && synced.error().code == ErrorCode::kPermissionDenied) {
+      return {};  // above the store: nothing there is ours
     }
-    const std::filesystem::path parent = it->parent_path();
-    HNX_TRY(SyncDirectory(parent.empty() ? std::filesystem::path(".") : parent));
+    HNX_TRY(synced);
+    folder = folder.has_parent_path() ? folder.parent_path() : std::filesystem::path(".");
   }
   return {};
 }
@@ -84,6 +90,7 @@ Result<std::unique_ptr<FlatCoreStorage>> FlatCoreStorage::OpenForWriting(
       HNX_TRY(LockDescription(fd, F_WRLCK, 0, 0, LockWait::kFail, storage->PathOf(file)));
     }
   }
+  HNX_TRY(SyncNames(std::filesystem::absolute(folder)));
   return storage;
 }
 
@@ -114,7 +121,7 @@ Result<int> FlatCoreStorage::Descriptor(CoreFile file, bool create) {
       return -1;
     }
     opened = OpenFile(path, flags | O_CREAT, 0644);
-    if (opened) {
+    if (opened && file == CoreFile::kHeader) {  // the others are made, and synced, on opening
       HNX_TRY(SyncDirectory(folder_));
     }
   }

@@ -4,7 +4,7 @@
 // second tree at a length that was acknowledged.
 //
 //   HNX_CRASH_SEED       of the random workloads and subsets; printed
-//   HNX_CRASH_WORKLOADS  random workloads after the scripted one (default 1)
+//   HNX_CRASH_WORKLOADS  random workloads after the scripted one (default 2)
 //   HNX_CRASH_SUBSETS    random subsets per change (default 200)
 #include <cstdlib>
 #include <iostream>
@@ -188,7 +188,7 @@ TEST_F(CrashPrefixTest, LosesNothingAcknowledgedInTheScriptedWorkload) {
 }
 
 TEST_F(CrashPrefixTest, LosesNothingAcknowledgedInRandomWorkloads) {
-  for (std::uint64_t i = 0; i < FromEnvironment("HNX_CRASH_WORKLOADS", 1); ++i) {
+  for (std::uint64_t i = 0; i < FromEnvironment("HNX_CRASH_WORKLOADS", 2); ++i) {
     CoreWorkload workload;
     workload.RunRandom(random(), kRandomSteps);
     CrashEverywhere(workload);
