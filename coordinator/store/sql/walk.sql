@@ -124,7 +124,7 @@ WHERE rp.release_id = $1 AND NOT rp.expanded AND rp.path_id > $2 AND rp.not_befo
 ORDER BY rp.path_id LIMIT $3::bigint
 
 -- name: NextFrontierReady
-SELECT (extract(epoch FROM greatest(min(not_before), clock_timestamp()) - clock_timestamp()) * 1000)::bigint
+SELECT (extract(epoch FROM min(greatest(not_before, clock_timestamp())) - clock_timestamp()) * 1000)::bigint
 FROM release_path WHERE release_id = $1 AND NOT expanded
 
 -- name: InsertWalkedNars
