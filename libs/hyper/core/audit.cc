@@ -14,6 +14,8 @@ namespace {
 
 // How often the oplog is read again because a writer was at work in it.
 constexpr int kReadTriesMax = 100;
+// How often an audit begins anew because a tail was cut in the middle of it.
+constexpr int kAuditTriesMax = 3;
 // Bytes of `data` between two calls of the progress function.
 constexpr std::uint64_t kProgressBytes = std::uint64_t{16} << 20;
 
@@ -43,12 +45,19 @@ class Auditor {
     std::uint64_t begin;
   };
 
+  // Everything once. What a writer changed meanwhile is not held against the core, unless it cut a
+  // tail: then what was found may be its doing.
+  Result<void> RunOnce();
+  Result<bool> TailCutMeanwhile();
+
   void Find(CoreFile file, std::uint64_t offset, std::string message);
   void FindNode(TreeIndex index, const std::string& message);
   void FindBit(BlockIndex block, const std::string& message);
 
   // False when the oplog cannot be read, so that nothing else can be judged.
   Result<bool> CheckOplog();
+  // The oplog, and what lies behind the ends of tree and bitfield, at one moment.
+  Result<bool> CheckOplogAndEnds();
   // The roots, put right where that is possible; nullopt when they are not what was signed.
   Result<std::optional<std::vector<TreeNode>>> CheckRoots();
   bool Signed(const std::vector<TreeNode>& roots) const;
@@ -61,6 +70,10 @@ class Auditor {
                                             std::uint64_t size);
   Result<void> CheckAbsent(const Known& subtree);
   Result<void> CheckBlock(const Known& leaf);
+  Result<void> CheckAbsentBlock(const Known& leaf, bool bytes_there);
+  Result<void> CheckPresent(const Known& leaf, const Bytes& bytes, bool right);
+  // Whether a writer dropped the block after we began.
+  Result<bool> ClearedMeanwhile(BlockIndex block);
   Result<Bytes> ReadData(std::uint64_t begin, std::uint64_t size);
   Result<void> CheckBlankSlots();
   Result<void> CheckBitsBeyondLength();
@@ -294,30 +307,73 @@ Result<void> Auditor::CheckBlock(const Known& leaf) {
   HNX_ASSIGN_OR_RETURN(const Bytes bytes, ReadData(leaf.begin, leaf.node.size));
   const bool right = bytes.size() == leaf.node.size && LeafHash(bytes) == leaf.node.hash;
   if (here) {
-    ++report_.blocks_checked;
-    report_.bytes_checked += bytes.size();
-    if (bytes.size() < leaf.node.size) {
-      Find(CoreFile::kData, leaf.begin + bytes.size(),
-           "ends within " + BlockName(block) + ", which is marked present");
-    } else if (!right && AllZero(bytes)) {
-      FindBit(block, "is marked present, but data holds only zeros in its place, from byte " +
-                         std::to_string(leaf.begin));
-    } else if (!right) {
-      Find(CoreFile::kData, leaf.begin, BlockName(block) + " is not what was signed");
-    }
+    HNX_TRY(CheckPresent(leaf, bytes, right));
   } else {
-    ++report_.blocks_absent;
-    const bool provable = right && !AllZero(bytes);
-    if (provable || block.value() < view_->header().contiguous_length) {
-      FindBit(block, provable ? "is marked absent, but its bytes are there"
-                              : "is marked absent below the contiguous length that oplog notes");
-    }
+    HNX_TRY(CheckAbsentBlock(leaf, right && !AllZero(bytes)));
   }
   bytes_unreported_ += bytes.size();
   if (progress_ && bytes_unreported_ >= kProgressBytes) {
     progress_(std::exchange(bytes_unreported_, 0));
   }
   return {};
+}
+
+Result<void> Auditor::CheckAbsentBlock(const Known& leaf, bool bytes_there) {
+  const BlockIndex block = flat_tree::BlockOf(leaf.node.index);
+  ++report_.blocks_absent;
+  if (bytes_there) {
+    // Between the drop and the hole a writer holds the lock on the bytes.
+    const ByteRange range{ByteOffset(leaf.begin), ByteOffset(leaf.begin + leaf.node.size)};
+    HNX_ASSIGN_OR_RETURN(const DataLock lock,
+                         storage_.LockData(LockKind::kShared, range, LockWait::kWait));
+    HNX_ASSIGN_OR_RETURN(const Bytes again, ReadData(leaf.begin, leaf.node.size));
+    bytes_there = LeafHash(again) == leaf.node.hash;
+  }
+  if (bytes_there) {
+    FindBit(block, "is marked absent, but its bytes are there");
+  } else if (block.value() < view_->header().contiguous_length) {
+    FindBit(block, "is marked absent below the contiguous length that oplog notes");
+  }
+  return {};
+}
+
+Result<void> Auditor::CheckPresent(const Known& leaf, const Bytes& bytes, bool right) {
+  const BlockIndex block = flat_tree::BlockOf(leaf.node.index);
+  if (!right) {
+    HNX_ASSIGN_OR_RETURN(const bool cleared, ClearedMeanwhile(block));
+    if (cleared) {
+      ++report_.blocks_absent;
+      return {};
+    }
+  }
+  ++report_.blocks_checked;
+  report_.bytes_checked += bytes.size();
+  if (bytes.size() < leaf.node.size) {
+    Find(CoreFile::kData, leaf.begin + bytes.size(),
+         "ends within " + BlockName(block) + ", which is marked present");
+  } else if (!right && AllZero(bytes)) {
+    FindBit(block, "is marked present, but data holds only zeros in its place, from byte " +
+                       std::to_string(leaf.begin));
+  } else if (!right) {
+    Find(CoreFile::kData, leaf.begin, BlockName(block) + " is not what was signed");
+  }
+  return {};
+}
+
+Result<bool> Auditor::ClearedMeanwhile(BlockIndex block) {
+  for (int i = 1;; ++i) {
+    Result<OplogContent> content = ReadOplog(storage_);
+    if (!content) {
+      if (content.error().code == ErrorCode::kUnavailable && i < kReadTriesMax) {
+        continue;
+      }
+      return std::move(content).error();
+    }
+    HNX_ASSIGN_OR_RETURN(const std::unique_ptr<CoreView> now,
+                         CoreView::LoadUnverified(storage_, *std::move(content)));
+    HNX_ASSIGN_OR_RETURN(const bool here, now->Has(block));
+    return !here;
+  }
 }
 
 Result<void> Auditor::CheckBlankSlots() {
@@ -364,10 +420,30 @@ Result<void> Auditor::CheckBitsBeyondLength() {
   }
 }
 
-Result<AuditReport> Auditor::Run() {
-  HNX_ASSIGN_OR_RETURN(const bool readable, CheckOplog());
+Result<bool> Auditor::CheckOplogAndEnds() {
+  for (int i = 1;; ++i) {
+    report_ = AuditReport();
+    HNX_ASSIGN_OR_RETURN(const bool readable, CheckOplog());
+    if (!readable) {
+      return false;
+    }
+    HNX_TRY(CheckBlankSlots());
+    HNX_TRY(CheckBitsBeyondLength());
+    if (report_.clean() || i >= kReadTriesMax) {
+      return true;
+    }
+    // A writer may just have flushed what it appended after we read the oplog.
+    HNX_ASSIGN_OR_RETURN(const OplogMark now, ReadOplogMark(storage_, view_->loaded().mark));
+    if (now == view_->loaded().mark) {
+      return true;
+    }
+  }
+}
+
+Result<void> Auditor::RunOnce() {
+  HNX_ASSIGN_OR_RETURN(const bool readable, CheckOplogAndEnds());
   if (!readable) {
-    return std::move(report_);
+    return {};
   }
   HNX_ASSIGN_OR_RETURN(const std::optional<std::vector<TreeNode>> roots, CheckRoots());
   if (roots) {
@@ -377,10 +453,46 @@ Result<AuditReport> Auditor::Run() {
       begin += root.size;
     }
   }
-  HNX_TRY(CheckBlankSlots());
-  HNX_TRY(CheckBitsBeyondLength());
+  return {};
+}
+
+Result<bool> Auditor::TailCutMeanwhile() {
+  if (view_ == nullptr) {
+    return false;
+  }
+  HNX_ASSIGN_OR_RETURN(const OplogMark now, ReadOplogMark(storage_, view_->loaded().mark));
+  if (now == view_->loaded().mark) {
+    return false;
+  }
+  const Result<std::unique_ptr<CoreView>> fresh = CoreView::Load(storage_);
+  if (!fresh) {
+    return fresh.error().code == ErrorCode::kUnavailable;
+  }
+  // Still the same tree below our length?
+  const std::uint64_t length = view_->head().length;
+  if ((*fresh)->head().length < length) {
+    return true;
+  }
+  const Result<MerkleTree> tree = (*fresh)->nodes().TreeOf(length);
+  CoreHead head = view_->head();
+  head.tree_hash = tree ? tree->hash() : Hash{};
+  return !VerifyTree(view_->identity(), head).has_value();
+}
+
+Result<AuditReport> Auditor::Run() {
+  for (int i = 1; i <= kAuditTriesMax; ++i) {
+    view_.reset();
+    HNX_TRY(RunOnce());
+    if (report_.clean()) {
+      break;
+    }
+    HNX_ASSIGN_OR_RETURN(const bool again, TailCutMeanwhile());
+    if (!again) {
+      break;
+    }
+  }
   if (progress_ && bytes_unreported_ > 0) {
-    progress_(bytes_unreported_);
+    progress_(std::exchange(bytes_unreported_, 0));
   }
   return std::move(report_);
 }

@@ -25,6 +25,8 @@ namespace hnx::hyper {
 namespace {
 
 constexpr int kRandomSteps = 40;
+// After how many of the crashes the power is cut again while the core is opened.
+constexpr int kSecondCrashOneIn = 8;
 
 std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): the test has one thread
@@ -51,10 +53,17 @@ class CrashPrefixTest : public ::testing::Test {
       }
       Promise promise = PromiseAt(workload, step, done);
       promise.where += " after change " + std::to_string(done);
-      disk.ForEachOutcome(subsets_, random_,
-                          [&](const std::shared_ptr<MemoryCoreFiles>& files,
-                              const std::string& what) { Expect(files, promise, what); });
-      KillAndCrash(disk, promise);
+      disk.ForEachOutcome(
+          subsets_, random_,
+          [&](const std::shared_ptr<MemoryCoreFiles>& files, const std::string& what) {
+            if (random_() % kSecondCrashOneIn == 0) {
+              Promise second = promise;
+              second.where += ", " + what;
+              OpenAndCrash(CrashingDisk(*files), second);
+            }
+            Expect(files, promise, what);
+          });
+      OpenAndCrash(disk, promise);
       if (HasFailure() || done == workload.journal().size()) {
         break;
       }
@@ -142,9 +151,10 @@ class CrashPrefixTest : public ::testing::Test {
     EXPECT_EQ(AsText(*read), "after the crash") << where;
   }
 
-  // The process is killed, which loses nothing; the next one opens the core, and then the power is
-  // cut: during its opening, and just after it told its head.
-  void KillAndCrash(const CrashingDisk& disk, const Promise& promise) {
+  // The process is killed, which loses nothing (or the power comes back after a first cut); the
+  // next one opens the core, and then the power is cut: during its opening, and just after it told
+  // its head.
+  void OpenAndCrash(const CrashingDisk& disk, const Promise& promise) {
     auto journal = std::make_shared<ChangeJournal>();
     const CoreState* told = nullptr;
     {
@@ -159,8 +169,8 @@ class CrashPrefixTest : public ::testing::Test {
     CrashingDisk second = disk;
     for (std::size_t done = 0; done <= journal->size(); ++done) {
       Promise narrowed = promise;
-      narrowed.where += ", killed, then crashed after change " + std::to_string(done) + " of " +
-                        std::to_string(journal->size()) + " of the next opening";
+      narrowed.where += ", opened again, crashed after change " + std::to_string(done) + " of " +
+                        std::to_string(journal->size()) + " of the opening";
       if (done == journal->size()) {
         narrowed.after = told;
         narrowed.acknowledged = true;

@@ -19,6 +19,10 @@ class CrashingDisk {
  public:
   static constexpr std::size_t kSectorBytes = 512;
 
+  CrashingDisk() = default;
+  // A disk on which these files are, synced.
+  explicit CrashingDisk(MemoryCoreFiles synced) : synced_(std::move(synced)) {}
+
   // The next change of the journal.
   void Apply(const RecordedChange& change);
 

@@ -81,7 +81,10 @@ class Reading {
         continue;
       }
       const BlockIndex block(random_() % reader_->length());
-      if (random_() % 2 == 0) {
+      if (random_() % 100 == 0) {
+        const AuditReport report = Must(reader_->Audit());
+        Expect(report.clean(), report.clean() ? "" : report.findings[0].ToString());
+      } else if (random_() % 2 == 0) {
         ReadVerified(block);
       } else {
         ReadLocked(block);
