@@ -12,31 +12,40 @@ NarInfoCache::Slice& NarInfoCache::SliceOf(std::string_view hash) {
   return slices_.at(std::hash<std::string_view>{}(hash) % kSlices);
 }
 
-NarInfoCache::Answer NarInfoCache::Find(std::string_view hash, std::uint64_t version) {
+NarInfoCache::Found NarInfoCache::Find(std::string_view hash, std::uint64_t version) {
   Slice& slice = SliceOf(hash);
   MutexLock lock(slice.mutex);
   const auto found = slice.places.find(hash);
   if (found == slice.places.end()) {
-    return nullptr;
+    return {};
   }
   const auto place = found->second;
-  if (place->version != version || clock_.Steady() - place->resolved_at > kNarInfoAgeMax) {
+  if (clock_.Steady() - place->resolved_at > kNarInfoAgeMax) {
     Remove(slice, place);
-    return nullptr;
+    return {};
   }
   slice.entries.splice(slice.entries.begin(), slice.entries, place);
-  return place->answer;
+  return {place->answer, place->version == version ? std::string() : place->etag};
 }
 
-void NarInfoCache::Put(std::string_view hash, std::uint64_t version, Answer answer) {
+void NarInfoCache::Confirm(std::string_view hash, std::uint64_t version) {
+  Slice& slice = SliceOf(hash);
+  MutexLock lock(slice.mutex);
+  if (const auto found = slice.places.find(hash); found != slice.places.end()) {
+    found->second->version = version;
+  }
+}
+
+void NarInfoCache::Put(std::string_view hash, std::uint64_t version, std::string etag,
+                       Answer answer) {
   const std::uint64_t bytes = answer->body().size() + kOverheadBytes;
   Slice& slice = SliceOf(hash);
   MutexLock lock(slice.mutex);
   if (const auto found = slice.places.find(hash); found != slice.places.end()) {
     Remove(slice, found->second);
   }
-  slice.entries.push_front(
-      Entry{std::string(hash), version, clock_.Steady(), bytes, std::move(answer)});
+  slice.entries.push_front(Entry{std::string(hash), version, std::move(etag), clock_.Steady(),
+                                 bytes, std::move(answer)});
   slice.places.emplace(slice.entries.front().hash, slice.entries.begin());
   slice.bytes += bytes;
   while (slice.bytes > bytes_max_ / kSlices && !slice.entries.empty()) {

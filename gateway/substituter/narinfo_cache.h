@@ -1,6 +1,7 @@
 // NarInfoCache: answers for narinfos that were found complete, least recently used out first,
-// within a budget of bytes. An entry counts only for the version of the mirror at which it was
-// resolved, and for kNarInfoAgeMax. Thread-safe.
+// within a budget of bytes. An entry counts for the version of the mirror at which it was resolved;
+// for a later one its index entry has to be looked at again (Confirm), which is much less than
+// resolving it. No entry counts longer than kNarInfoAgeMax. Thread-safe.
 #pragma once
 
 #include <array>
@@ -28,9 +29,15 @@ class NarInfoCache {
   NarInfoCache(std::uint64_t bytes_max, const Clock& clock)
       : bytes_max_(bytes_max), clock_(clock) {}
 
-  // nullptr: not there, or resolved for another version, or too long ago.
-  Answer Find(std::string_view hash, std::uint64_t version);
-  void Put(std::string_view hash, std::uint64_t version, Answer answer);
+  struct Found {
+    Answer answer;       // nullptr: not there, or resolved too long ago
+    std::string etag{};  // set when the entry is of another version
+  };
+  Found Find(std::string_view hash, std::uint64_t version);
+  // `etag` names the narinfo's bytes in the index.
+  void Put(std::string_view hash, std::uint64_t version, std::string etag, Answer answer);
+  // The index still names the same bytes at `version`.
+  void Confirm(std::string_view hash, std::uint64_t version);
   // Everything has to be resolved again.
   void Clear();
   std::uint64_t size_bytes() const;
@@ -39,6 +46,7 @@ class NarInfoCache {
   struct Entry {
     std::string hash;
     std::uint64_t version;
+    std::string etag;
     Clock::SteadyTime resolved_at;
     std::uint64_t bytes;
     Answer answer;

@@ -44,7 +44,7 @@ NarInfoHandler::NarInfoHandler(const MirrorSource& source, std::uint64_t cache_b
 
 http::ServerResponse NarInfoHandler::Answer(std::string_view hash) {
   const std::uint64_t version = source_.version();
-  if (auto prepared = cache_.Find(hash, version)) {
+  if (auto prepared = FromCache(hash, version)) {
     hits_.Add();
     from_cache_.Add();
     http::ServerResponse response;
@@ -56,8 +56,31 @@ http::ServerResponse NarInfoHandler::Answer(std::string_view hash) {
   return response;
 }
 
+NarInfoCache::Answer NarInfoHandler::FromCache(std::string_view hash, std::uint64_t version) {
+  auto found = cache_.Find(hash, version);
+  if (!found.answer || found.etag.empty()) {
+    return std::move(found.answer);
+  }
+  // The mirror has moved on. A narinfo that is still the same keeps its NAR (rule of retiring: the
+  // NAR outlives it by weeks).
+  const auto file = source_.File(mirror::NarInfoPath(hash));
+  if (!file || !*file || (*file)->etag != found.etag) {
+    return nullptr;
+  }
+  cache_.Confirm(hash, version);
+  return std::move(found.answer);
+}
+
 http::ServerResponse NarInfoHandler::Resolve(std::string_view hash, std::uint64_t version) {
-  auto text = source_.ReadFile(mirror::NarInfoPath(hash), kNarInfoSizeMax);
+  const auto path = mirror::NarInfoPath(hash);
+  const auto entry = source_.File(path);
+  if (!entry) {
+    return AnswerBroken(entry.error());
+  }
+  if (!*entry) {
+    return AnswerAbsent("unknown-narinfo");
+  }
+  auto text = source_.ReadFile(path, kNarInfoSizeMax);
   if (!text) {
     return AnswerBroken(text.error());
   }
@@ -87,7 +110,7 @@ http::ServerResponse NarInfoHandler::Resolve(std::string_view hash, std::uint64_
       std::vector<http::HttpHeader>{{"Content-Type", "text/x-nix-narinfo"},
                                     {"Cache-Control", kCacheForAnHour}},
       **std::move(text));
-  cache_.Put(hash, version, prepared);
+  cache_.Put(hash, version, (*entry)->etag, prepared);
   http::ServerResponse response;
   response.prepared = std::move(prepared);
   return response;

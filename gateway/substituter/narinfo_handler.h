@@ -22,6 +22,8 @@ class NarInfoHandler {
   void DistrustCache() { cache_.Clear(); }
 
  private:
+  // nullptr: has to be resolved.
+  NarInfoCache::Answer FromCache(std::string_view hash, std::uint64_t version);
   http::ServerResponse Resolve(std::string_view hash, std::uint64_t version);
 
   const MirrorSource& source_;

@@ -103,6 +103,18 @@ TEST_F(GatewayTest, ANarInfoIsResolvedOncePerVersion) {
   EXPECT_EQ(StatusOf(narinfo_), 404);
 }
 
+TEST_F(GatewayTest, ANewVersionReplacesANarInfoThatChanged) {
+  ASSERT_EQ(StatusOf(narinfo_), 200);
+  ++mirror_.version_now;
+  const int reads = mirror_.reads;
+  EXPECT_EQ(StatusOf(narinfo_), 200);
+  EXPECT_EQ(mirror_.reads, reads + 1);  // only its entry was looked at
+  ++mirror_.version_now;
+  const auto changed = NarInfoText("nar/" + kNarFile) + "Sig: a-1:" + std::string(86, 'A') + "==\n";
+  mirror_.files[narinfo_] = changed;
+  EXPECT_EQ(BodyOf(Get(narinfo_)), changed);
+}
+
 TEST_F(GatewayTest, ANarThatTurnsOutGoneTakesItsNarInfoAlong) {
   ASSERT_EQ(StatusOf(narinfo_), 200);
   mirror_.gone.insert(nar_);
