@@ -1,0 +1,77 @@
+#include "coordinator/maintenance/maintenance.h"
+
+#include "coordinator/maintenance/background_service.h"
+#include "coordinator/maintenance/leader_service.h"
+#include "coordinator/store/pg_lease_reaper.h"
+#include "coordinator/store/pg_settle_store.h"
+
+namespace hnx::coordinator {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kReapInterval{1'000};
+constexpr milliseconds kPlanInterval{200};
+constexpr milliseconds kPublishInterval{100};
+constexpr milliseconds kSettleInterval{250};
+constexpr milliseconds kAbandonedInterval{600'000};
+
+}  // namespace
+
+Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
+                         PublishLimits publish_limits, PlanStoreOptions plan_options)
+    : leader_(leader) {
+  const auto add = [&](const char* name, milliseconds interval, BackgroundService::Round round) {
+    services_.push_back(
+        std::make_unique<BackgroundService>(name, leader, interval, std::move(round)));
+  };
+  services_.push_back(std::make_unique<LeaderService>(leader));
+
+  auto reaper = std::make_shared<PgLeaseReaper>(pool, leader);
+  add("reaper", kReapInterval, [reaper]() -> Result<bool> {
+    HNX_ASSIGN_OR_RETURN(const std::uint64_t reaped, reaper->Reap());
+    HNX_TRY(reaper->FoldCounters());
+    return reaped == static_cast<std::uint64_t>(kReapJobsMax);
+  });
+  add("abandoned", kAbandonedInterval, [reaper]() -> Result<bool> {
+    HNX_TRY(reaper->DropAbandoned());
+    return false;
+  });
+
+  auto planner = std::make_shared<PgPlanStore>(pool, leader, plan_options);
+  add("planner", kPlanInterval, [planner] { return planner->PlanStep(); });
+  auto blocker = std::make_shared<PgPlanStore>(pool, leader, plan_options);
+  add("blocker", kPlanInterval, [blocker] { return blocker->BlockStep(); });
+
+  auto publisher = std::make_shared<PgPublishStore>(pool, leader, description, publish_limits);
+  add("publisher", kPublishInterval, [publisher]() -> Result<bool> {
+    HNX_ASSIGN_OR_RETURN(const std::uint64_t paths, publisher->PlanBatch());
+    return paths > 0;
+  });
+
+  auto settler = std::make_shared<PgSettleStore>(pool, leader, description);
+  add("settler", kSettleInterval, [settler]() -> Result<bool> {
+    HNX_TRY(settler->MarkSettled());
+    return settler->SettleOne();
+  });
+}
+
+Maintenance::~Maintenance() {
+  Stop();
+}
+
+void Maintenance::Start() {
+  for (const auto& service : services_) {
+    service->Start();
+  }
+}
+
+void Maintenance::Stop() {
+  // The leadership last, so that the others end their round under it.
+  for (auto service = services_.rbegin(); service != services_.rend(); ++service) {
+    (*service)->Stop();
+  }
+  leader_.Resign();
+}
+
+}  // namespace hnx::coordinator

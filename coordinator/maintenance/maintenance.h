@@ -1,0 +1,33 @@
+// Maintenance: the background services of a coordinator that belong to the store: leadership, lease
+// reaper, planner, carrier of blocks, publisher, settler. One named thread each; all of them idle
+// on a replica that does not lead.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/service.h"
+#include "coordinator/store/batch_builder.h"
+#include "coordinator/store/pg_leader.h"
+#include "coordinator/store/pg_plan_store.h"
+#include "coordinator/store/pg_pool.h"
+#include "coordinator/store/pg_publish_store.h"
+
+namespace hnx::coordinator {
+
+class Maintenance final : public Service {
+ public:
+  // All references must outlive this object.
+  Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
+              PublishLimits publish_limits = {}, PlanStoreOptions plan_options = {});
+  ~Maintenance() override;
+
+  void Start() override;
+  void Stop() override;
+
+ private:
+  PgLeader& leader_;
+  std::vector<std::unique_ptr<Service>> services_;
+};
+
+}  // namespace hnx::coordinator

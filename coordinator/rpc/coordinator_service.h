@@ -1,0 +1,58 @@
+// CoordinatorService: the gRPC service that people and their programs call.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "coordinator/store/pg_release_store.h"
+#include "hypercore_nixos/v1/coordinator.grpc.pb.h"
+#include "rpc/handlers.h"
+#include "rpc/thread_pool.h"
+
+namespace hnx::coordinator {
+
+struct CoordinatorServiceOptions {
+  std::string upstream;
+  double max_missing = 0.05;
+};
+
+class CoordinatorService final : public hypercore_nixos::v1::Coordinator::CallbackService {
+ public:
+  // `store` must outlive this object; the server must be stopped before it goes.
+  CoordinatorService(PgReleaseStore& store, CoordinatorServiceOptions options);
+
+  // Ends watchers, so that the server can stop.
+  void StopWatching() { stopping_.store(true); }
+
+  grpc::ServerReadReactor<hypercore_nixos::v1::SubmitRequest>* Submit(
+      grpc::CallbackServerContext* context, hypercore_nixos::v1::SubmitResponse* response) override;
+  grpc::ServerUnaryReactor* GetRelease(grpc::CallbackServerContext* context,
+                                       const hypercore_nixos::v1::GetReleaseRequest* request,
+                                       hypercore_nixos::v1::Release* response) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const hypercore_nixos::v1::GetStatusRequest* request,
+                                      hypercore_nixos::v1::Status* response) override;
+  grpc::ServerWriteReactor<hypercore_nixos::v1::Release>* WatchProgress(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::GetReleaseRequest* request) override;
+  grpc::ServerWriteReactor<hypercore_nixos::v1::Failure>* ListFailures(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::ListFailuresRequest* request) override;
+  grpc::ServerUnaryReactor* Why(grpc::CallbackServerContext* context,
+                                const hypercore_nixos::v1::WhyRequest* request,
+                                hypercore_nixos::v1::WhyResponse* response) override;
+
+ private:
+  Result<NewRelease> ReadSubmission(const hypercore_nixos::v1::Submission& submission) const;
+  Result<Submitted> SubmitList(const NewRelease& release,
+                               rpc::MessageReader<hypercore_nixos::v1::SubmitRequest>& in);
+  Result<void> Watch(ReleaseId release, rpc::MessageWriter<hypercore_nixos::v1::Release>& out);
+
+  PgReleaseStore& store_;
+  const CoordinatorServiceOptions options_;
+  std::atomic<bool> stopping_{false};
+  rpc::ThreadPool calls_;
+  rpc::ThreadPool watchers_;
+};
+
+}  // namespace hnx::coordinator

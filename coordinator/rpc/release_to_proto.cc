@@ -1,0 +1,141 @@
+#include "coordinator/rpc/release_to_proto.h"
+
+#include <map>
+#include <string_view>
+
+#include "base/hex.h"
+#include "mirror/format/publish_format.h"
+
+namespace hnx::coordinator {
+namespace {
+
+namespace pb = hypercore_nixos::v1;
+
+pb::ReleaseState StateToProto(std::string_view state) {
+  static const std::map<std::string_view, pb::ReleaseState> kStates{
+      {"resolving", pb::RELEASE_STATE_RESOLVING}, {"walking", pb::RELEASE_STATE_WALKING},
+      {"planned", pb::RELEASE_STATE_PLANNED},     {"mirroring", pb::RELEASE_STATE_MIRRORING},
+      {"settled", pb::RELEASE_STATE_SETTLED},     {"refused", pb::RELEASE_STATE_REFUSED}};
+  const auto found = kStates.find(state);
+  return found == kStates.end() ? pb::RELEASE_STATE_UNSPECIFIED : found->second;
+}
+
+void PlanToProto(const PlanView& plan, pb::PlanEstimate& out) {
+  out.set_paths(plan.paths);
+  out.set_nars_to_fetch(plan.nars_to_fetch);
+  out.set_bytes_to_fetch(plan.bytes_to_fetch);
+  out.set_nar_bytes(plan.nar_bytes);
+  out.set_disk_free_bytes(plan.disk_free_bytes);
+  out.set_disk_needed_bytes(plan.disk_needed_bytes);
+  out.set_seconds_expected(plan.seconds_expected);
+  out.set_missing_upstream(plan.missing_upstream);
+  out.set_fits(plan.fits);
+}
+
+}  // namespace
+
+pb::Release ReleaseToProto(const ReleaseView& view) {
+  pb::Release out;
+  out.set_id(static_cast<std::uint64_t>(view.id));
+  out.set_channel(view.channel);
+  out.set_name(view.name);
+  out.set_revision(view.revision);
+  out.set_state(StateToProto(view.state));
+  out.set_message(view.message);
+  pb::PathCounts& paths = *out.mutable_paths();
+  paths.set_total(view.paths_total);
+  paths.set_published(view.paths_published);
+  paths.set_missing(view.paths_missing);
+  paths.set_set_aside(view.paths_set_aside);
+  paths.set_blocked(view.paths_blocked);
+  pb::NarCounts& nars = *out.mutable_nars();
+  nars.set_total(view.nars_total);
+  nars.set_stored(view.nars_stored);
+  nars.set_bytes_total(view.bytes_total);
+  nars.set_bytes_stored(view.bytes_stored);
+  nars.set_bytes_reused(view.bytes_reused);
+  nars.set_file_hash_drift(view.file_hash_drift);
+  out.set_narinfos_read(view.narinfos_read);
+  out.set_submitted_at_ms(view.submitted_at_ms);
+  out.set_settled_at_ms(view.settled_at_ms);
+  out.set_latest(view.latest);
+  if (view.plan) {
+    PlanToProto(*view.plan, *out.mutable_plan());
+  }
+  out.set_release_files(view.files);
+  out.set_release_files_published(view.files_published);
+  return out;
+}
+
+pb::Status StatusToProto(const StatusView& view) {
+  pb::Status out;
+  if (!view.index_key.empty()) {
+    out.set_index_key_hex(EncodeHex(view.index_key));
+    out.set_index_key_z32(mirror::DriveIdOf(view.index_key));
+  }
+  out.set_index_length(view.index_length);
+  out.set_paths_published(view.paths_published);
+  for (const ReleaseView& release : view.releases) {
+    *out.add_releases() = ReleaseToProto(release);
+  }
+  for (const WorkerView& worker : view.workers) {
+    pb::WorkerStatus& status = *out.add_workers();
+    status.set_id(worker.id);
+    status.set_name(worker.name);
+    for (const std::string& role : worker.roles) {
+      status.add_roles(role == "index" ? pb::WORKER_ROLE_INDEX : pb::WORKER_ROLE_MIRROR);
+    }
+    status.set_alive(worker.alive);
+    status.set_last_seen_ms(worker.last_seen_ms);
+    status.set_disk_free_bytes(worker.disk_free_bytes);
+    status.set_jobs(worker.jobs);
+    status.set_bytes_stored(worker.bytes_stored);
+  }
+  for (const ShardView& shard : view.shards) {
+    pb::ShardStatus& status = *out.add_shards();
+    status.set_id_z32(mirror::DriveIdOf(shard.key));
+    status.set_worker_name(shard.worker_name);
+    status.set_nars(shard.nars);
+    status.set_bytes(shard.bytes);
+    status.set_sealed(shard.sealed);
+  }
+  return out;
+}
+
+pb::Failure FailureToProto(const FailureView& view) {
+  pb::Failure out;
+  out.set_store_path(view.store_path);
+  out.set_state(view.state);
+  out.set_reason(view.reason);
+  out.set_message(view.message);
+  out.set_blocked_by(view.blocked_by);
+  out.set_since_ms(view.since_ms);
+  out.set_attempts(view.attempts);
+  return out;
+}
+
+pb::WhyResponse PathToProto(const PathView& view) {
+  pb::WhyResponse out;
+  out.set_store_path(view.store_path);
+  out.set_state(view.state);
+  out.set_explanation(view.explanation);
+  out.set_nar_url(view.nar_url);
+  if (!view.shard_key.empty()) {
+    out.set_shard_z32(mirror::DriveIdOf(view.shard_key));
+  }
+  out.set_publish_batch(view.publish_batch);
+  for (const std::string& path : view.waiting_for) {
+    out.add_waiting_for(path);
+  }
+  for (const std::string& release : view.releases) {
+    out.add_releases(release);
+  }
+  for (const auto& [at_ms, what] : view.history) {
+    pb::WhyEvent& event = *out.add_history();
+    event.set_at_ms(at_ms);
+    event.set_what(what);
+  }
+  return out;
+}
+
+}  // namespace hnx::coordinator

@@ -1,0 +1,14 @@
+// Views of releases, workers and paths -> the protocol's messages.
+#pragma once
+
+#include "coordinator/domain/release_view.h"
+#include "hypercore_nixos/v1/coordinator.pb.h"
+
+namespace hnx::coordinator {
+
+hypercore_nixos::v1::Release ReleaseToProto(const ReleaseView& view);
+hypercore_nixos::v1::Status StatusToProto(const StatusView& view);
+hypercore_nixos::v1::Failure FailureToProto(const FailureView& view);
+hypercore_nixos::v1::WhyResponse PathToProto(const PathView& view);
+
+}  // namespace hnx::coordinator

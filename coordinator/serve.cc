@@ -1,0 +1,152 @@
+#include "coordinator/serve.h"
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <random>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "coordinator/channel/channel_resolver.h"
+#include "coordinator/database/private_postgres.h"
+#include "coordinator/maintenance/maintenance.h"
+#include "coordinator/maintenance/metrics.h"
+#include "coordinator/rpc/coordinator_service.h"
+#include "coordinator/rpc/worker_gateway.h"
+#include "coordinator/store/pg_migrations.h"
+#include "coordinator/store/pg_walk_store.h"
+#include "coordinator/walk/walker.h"
+#include "nix/cache_info.h"
+#include "rpc/server.h"
+
+namespace hnx::coordinator {
+namespace {
+
+constexpr std::chrono::milliseconds kStopGrace{3'000};
+constexpr int kMirrorPriority = 35;  // before cache.nixos.org's 40
+
+struct Database {
+  std::unique_ptr<PrivatePostgres> postgres;  // null: somebody else's
+  std::string uri;
+};
+
+Result<Database> OpenDatabase(const std::string& uri, const std::string& data) {
+  if (!uri.empty()) {
+    return Database{.postgres = nullptr, .uri = uri};
+  }
+  HNX_ASSIGN_OR_RETURN(auto postgres, PrivatePostgres::Start(
+                                          {.directory = std::filesystem::path(data) / "postgres"}));
+  std::string connection = postgres->connection_string();
+  return Database{.postgres = std::move(postgres), .uri = std::move(connection)};
+}
+
+Result<void> BringUpToDate(const std::string& uri, bool no_migrate) {
+  HNX_ASSIGN_OR_RETURN(const MigrationPlan plan, no_migrate ? PlanMigrations(uri) : Migrate(uri));
+  if (no_migrate && !plan.pending.empty()) {
+    return FailedPrecondition(
+        fmt::format("the database lacks {}: run `coordinator migrate`", plan.pending.front()));
+  }
+  for (const std::string& migration : plan.pending) {
+    Log("coordinator")->info("migrated the database: {}", migration);
+  }
+  return {};
+}
+
+std::string ReplicaName() {
+  std::random_device random;
+  return fmt::format("{}-{:08x}{:08x}", ::getpid(), random(), random());
+}
+
+std::string WithoutTrailingSlash(std::string url) {
+  while (url.ends_with('/')) {
+    url.pop_back();
+  }
+  return url;
+}
+
+Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
+  HNX_ASSIGN_OR_RETURN(nix::TrustedKeys keys, nix::TrustedKeys::Parse(options.trusted_public_keys));
+  HNX_ASSIGN_OR_RETURN(const Database database, OpenDatabase(options.database, options.data));
+  HNX_TRY(BringUpToDate(database.uri, options.no_migrate));
+
+  const std::string upstream = WithoutTrailingSlash(options.upstream);
+  const IndexDescription description{
+      .upstream = upstream,
+      .public_keys = options.trusted_public_keys,
+      .cache_info = nix::CacheInfo{.want_mass_query = true, .priority = kMirrorPriority}.Render()};
+
+  PgPool pool(database.uri, {.connections_max = options.connections_max});
+  PgLeader leader(pool, ReplicaName());
+  PgWalkStore walk_store(pool, leader);
+  PgReleaseStore release_store(pool);
+  PgPublishStore publish_store(pool, leader, description, options.publish);
+  PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}());
+
+  http::HttpClient client(options.http);
+  ChannelResolver resolver(client, walk_store, options.channel);
+  Walker walker(client, walk_store,
+                WalkPolicy{.keys = std::move(keys),
+                           .trust = {.accept_unsigned_content_addressed =
+                                         options.accept_unsigned_content_addressed},
+                           .nar_info = {.nar_size_max = options.nar_size_max}},
+                options.walk);
+  Maintenance maintenance(pool, leader, description, options.publish);
+
+  WorkerGateway worker_gateway(
+      synchronizer, publish_store,
+      {.lease = options.jobs.lease, .download_rate_max = options.download_rate_max});
+  CoordinatorService coordinator_service(
+      release_store, {.upstream = upstream, .max_missing = options.max_missing});
+  HNX_ASSIGN_OR_RETURN(const auto server,
+                       rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service}));
+  HNX_ASSIGN_OR_RETURN(const auto metrics, Metrics::Start(options.listen_metrics, release_store));
+
+  maintenance.Start();
+  resolver.Start();
+  walker.Start();
+  Log("coordinator")->info("serves workers and clients on port {}", server->port());
+
+  stop.Wait();
+  Log("coordinator")->info("stops");
+  coordinator_service.StopWatching();
+  server->Stop(kStopGrace);
+  resolver.Stop();
+  walker.Stop();
+  maintenance.Stop();
+  return {};
+}
+
+cli::ExitCode Report(const Result<void>& outcome, std::string_view command) {
+  if (outcome.has_value()) {
+    return cli::ExitCode::kOk;
+  }
+  fmt::print(stderr, "coordinator {}: {}\n", command, outcome.error().message);
+  return cli::ExitCode::kFailure;
+}
+
+Result<void> MigrateDatabase(const MigrateOptions& options) {
+  HNX_ASSIGN_OR_RETURN(const Database database, OpenDatabase(options.database, options.data));
+  HNX_ASSIGN_OR_RETURN(const MigrationPlan plan,
+                       options.dry_run ? PlanMigrations(database.uri) : Migrate(database.uri));
+  if (plan.pending.empty()) {
+    fmt::print("The schema is up to date (version {}).\n", plan.newest);
+  }
+  for (const std::string& migration : plan.pending) {
+    fmt::print("{} {}\n", options.dry_run ? "would apply" : "applied", migration);
+  }
+  return {};
+}
+
+}  // namespace
+
+cli::ExitCode Serve(const ServeOptions& options, cli::StopSignal& stop) {
+  return Report(RunServer(options, stop), "serve");
+}
+
+cli::ExitCode RunMigrate(const MigrateOptions& options) {
+  return Report(MigrateDatabase(options), "migrate");
+}
+
+}  // namespace hnx::coordinator
