@@ -94,13 +94,18 @@ Result<void> CoreView::Overlay(const OplogEntry& entry) {
     nodes_.CutTo(entry.upgrade->ancestors);
     header_.contiguous_length = std::min(header_.contiguous_length, entry.upgrade->ancestors);
   }
-  for (const TreeNode& node : entry.nodes) {
-    nodes_.Put(node);
-  }
   if (entry.upgrade) {
     head_.fork = entry.upgrade->fork;
     head_.length = entry.upgrade->length;
     head_.signature = entry.upgrade->signature;
+  }
+  for (const TreeNode& node : entry.nodes) {
+    if (node.index.value() >= flat_tree::SlotCount(head_.length)) {
+      return DataLoss("core " + storage_.Name() + ": oplog has node " +
+                      std::to_string(node.index.value()) + ", which a tree of " +
+                      std::to_string(head_.length) + " blocks does not have");
+    }
+    nodes_.Put(node);
   }
   if (entry.bitfield) {
     const BlockIndex end_max(std::max(length_before, head_.length));

@@ -34,7 +34,7 @@ TEST(Blake2b256Test, AgreesWithLibsodiumOnEveryLengthAroundItsBlock) {
 
 TEST(Blake2b256Test, DoesNotDependOnHowTheBytesArePortioned) {
   const Bytes bytes = Pattern(1000);
-  for (const std::size_t portion : {1, 7, 64, 127, 128, 129, 256, 999}) {
+  for (const std::size_t portion : {1U, 7U, 64U, 127U, 128U, 129U, 256U, 999U}) {
     Blake2b256 hasher;
     for (std::size_t at = 0; at < bytes.size(); at += portion) {
       hasher.Update(ByteView(bytes).subspan(at, std::min(portion, bytes.size() - at)));
