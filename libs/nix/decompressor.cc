@@ -42,6 +42,7 @@ SniffingDecompressor::SniffingDecompressor(Compression compression,
                                            const DecompressorLimits& limits)
     : compression_(compression),
       output_size_(compression == Compression::kNone ? 0 : limits.output_buffer_size),
+      // NOLINTNEXTLINE(modernize-avoid-c-arrays): left uninitialised, which no container can
       output_(std::make_unique_for_overwrite<std::byte[]>(output_size_)) {}
 
 Result<void> SniffingDecompressor::Feed(ByteView input, const Sink& sink) {

@@ -29,8 +29,8 @@ const EVP_MD* EvpOf(HashAlgorithm algorithm) {
 
 // Fetched once: EVP_sha256() makes every DigestInit look the implementation up again.
 const EVP_MD* FetchedSha256() {
-  static const EVP_MD* const kFetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  return kFetched != nullptr ? kFetched : EVP_sha256();
+  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return fetched != nullptr ? fetched : EVP_sha256();
 }
 
 constexpr std::size_t Base64Length(std::size_t byte_count) {

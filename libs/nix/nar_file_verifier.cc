@@ -18,7 +18,7 @@ class StreamingVerifier final : public NarFileVerifier {
       : expectation_(expectation),
         decompressor_(std::move(decompressor)),
         content_check_(MakeContentCheck(expectation)),
-        reader_(content_check_.get(), expectation.nar_size),
+        reader_(content_check_.has_value() ? &*content_check_ : nullptr, expectation.nar_size),
         sink_([this](ByteView nar) { return TakeNar(nar); }) {}
 
   Result<void> Feed(ByteView bytes) override {
@@ -42,11 +42,11 @@ class StreamingVerifier final : public NarFileVerifier {
   std::uint64_t nar_bytes() const override { return nar_size_; }
 
  private:
-  static std::unique_ptr<ContentCheck> MakeContentCheck(const NarExpectation& expectation) {
-    return expectation.content_address.has_value()
-               ? std::make_unique<ContentCheck>(*expectation.content_address,
-                                                expectation.self_reference)
-               : nullptr;
+  static std::optional<ContentCheck> MakeContentCheck(const NarExpectation& expectation) {
+    if (!expectation.content_address.has_value()) {
+      return std::nullopt;
+    }
+    return ContentCheck(*expectation.content_address, expectation.self_reference);
   }
 
   Result<void> Remember(Result<void> result) {
@@ -64,7 +64,7 @@ class StreamingVerifier final : public NarFileVerifier {
     }
     nar_size_ += nar.size();
     nar_hasher_.Update(nar);
-    if (content_check_ != nullptr) {
+    if (content_check_.has_value()) {
       HNX_TRY(content_check_->UpdateNar(nar));
     }
     return reader_.Feed(nar);
@@ -89,7 +89,7 @@ class StreamingVerifier final : public NarFileVerifier {
                     fmt::format("verify NAR: its hash is {}, but NarHash is {}", nar_hash.ToNix32(),
                                 expectation_.nar_hash.ToNix32()));
     }
-    return content_check_ != nullptr ? content_check_->Finish(nar_hash) : Result<void>{};
+    return content_check_.has_value() ? content_check_->Finish(nar_hash) : Result<void>{};
   }
 
   NarFileVerdict MakeVerdict() {
@@ -106,7 +106,7 @@ class StreamingVerifier final : public NarFileVerifier {
 
   const NarExpectation expectation_;
   std::unique_ptr<Decompressor> decompressor_;
-  std::unique_ptr<ContentCheck> content_check_;
+  std::optional<ContentCheck> content_check_;
   NarReader reader_;
   const Sink sink_;
   Sha256 file_hasher_;

@@ -142,7 +142,7 @@ class NarInfoParser {
   }
 
   Result<void> TakeLine(std::string_view line) {
-    const auto key_end = std::find_if_not(line.begin(), line.end(), IsKeyCharacter);
+    const auto* const key_end = std::find_if_not(line.begin(), line.end(), IsKeyCharacter);
     const auto key = line.substr(0, static_cast<std::size_t>(key_end - line.begin()));
     const std::string_view rest = line.substr(key.size());
     if (key.empty() || !rest.starts_with(": ") || !IsPrintable(rest)) {

@@ -36,7 +36,8 @@ class SniffingDecompressor : public Decompressor {
 
   const Compression compression_;
   const std::size_t output_size_;
-  std::unique_ptr<std::byte[]> output_;  // uninitialised on purpose
+  // NOLINTNEXTLINE(modernize-avoid-c-arrays): left uninitialised, which no container can
+  std::unique_ptr<std::byte[]> output_;
   std::array<std::byte, kSniffLength> head_{};
   std::size_t head_size_ = 0;
   bool head_passed_ = false;

@@ -26,6 +26,7 @@ class StorePathHash {
   const std::string& ToString() const { return text_; }
   std::string_view text() const { return text_; }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted <=>
   auto operator<=>(const StorePathHash&) const = default;
   bool operator==(const StorePathHash&) const = default;
 
@@ -55,6 +56,7 @@ class StorePath {
   std::string ToString() const;
 
   // Bytewise, by base name: the order of fingerprints.
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted <=>
   auto operator<=>(const StorePath&) const = default;
   bool operator==(const StorePath&) const = default;
 
