@@ -40,7 +40,8 @@ Result<void> Create(const CreateOptions& options) {
     std::cout << cli::JsonLine({{"key", address.key.hex()},
                                 {"id", address.key.id()},
                                 {"address", address.root()},
-                                {"folder", folder.string()}});
+                                {"folder", folder.string()}})
+              << '\n';
     return {};
   }
   std::cout << fmt::format("key      {}\nid       {}\naddress  {}\nfolder   {}\n",

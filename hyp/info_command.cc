@@ -104,7 +104,7 @@ void AddInfoCommand(cli::Program& program) {
           return Fail(info.error());
         }
         if (options->json) {
-          std::cout << cli::JsonLine(*info);
+          std::cout << cli::JsonLine(*info) << '\n';
         } else {
           PrintText(*info);
         }

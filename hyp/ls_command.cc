@@ -32,7 +32,7 @@ void Print(const LsOptions& options, const hyper::DriveEntry& entry, const Resol
     line["executable"] = file.executable;
     line["shard"] = file.shard ? nlohmann::ordered_json(file.shard->id()) : nullptr;
     line["here"] = file.here;
-    std::cout << cli::JsonLine(line);
+    std::cout << cli::JsonLine(line) << '\n';
     return;
   }
   if (options.long_lines) {

@@ -78,4 +78,25 @@ Result<CoreKey> FindDriveIn(const fs::path& folder) {
                               folder.string(), kDriveDbName));
 }
 
+Result<DriveAudit> AuditStoreFolder(const fs::path& folder, const AuditProgress& progress) {
+  HNX_ASSIGN_OR_RETURN(const std::vector<fs::path> folders, CoreFolders(folder));
+  DriveAudit audit;
+  for (const fs::path& core_folder : folders) {
+    HNX_ASSIGN_OR_RETURN(const auto storage, FlatCoreStorage::OpenReadOnly(core_folder));
+    HNX_ASSIGN_OR_RETURN(const AuditReport report, AuditCore(*storage, progress));
+    for (const AuditFinding& finding : report.findings) {
+      audit.findings.push_back(
+          fmt::format("core {}: {}", core_folder.string(), finding.ToString()));
+    }
+    if (report.findings_total > report.findings.size()) {
+      audit.findings.push_back(fmt::format("core {}: {} more findings", core_folder.string(),
+                                           report.findings_total - report.findings.size()));
+    }
+    audit.blocks_checked += report.blocks_checked;
+    audit.bytes_checked += report.bytes_checked;
+    audit.blocks_cleared += report.blocks_absent;
+  }
+  return audit;
+}
+
 }  // namespace hnx::hyper
