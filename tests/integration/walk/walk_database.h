@@ -1,0 +1,41 @@
+// WalkDatabase: an empty, migrated database on a private PostgreSQL that all tests of the process
+// share, with the store that leads in it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/store/pg_leader.h"
+#include "coordinator/store/pg_pool.h"
+#include "coordinator/store/pg_walk_store.h"
+#include "coordinator/store/walk_store.h"
+
+namespace hnx::test {
+
+class WalkDatabase {
+ public:
+  WalkDatabase();
+  ~WalkDatabase();
+  WalkDatabase(const WalkDatabase&) = delete;
+  WalkDatabase& operator=(const WalkDatabase&) = delete;
+
+  coordinator::PgWalkStore& store() { return *store_; }
+  const std::string& uri() const { return uri_; }
+
+  // A row as Submit makes it, still resolving.
+  coordinator::ReleaseId AddRelease(const std::string& channel, const std::string& upstream_url,
+                                    bool force = false, const std::vector<std::string>& match = {});
+  // The first field of the first row; "" for none.
+  std::string Ask(const std::string& query);
+  std::vector<std::string> AskAll(const std::string& query);
+
+ private:
+  std::string name_;
+  std::string uri_;
+  std::unique_ptr<coordinator::PgPool> pool_;
+  std::unique_ptr<coordinator::PgLeader> leader_;
+  std::unique_ptr<coordinator::PgWalkStore> store_;
+};
+
+}  // namespace hnx::test
