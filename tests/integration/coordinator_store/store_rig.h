@@ -1,0 +1,148 @@
+// StoreRig: the whole coordinator over a real database, without threads: tests say which service
+// makes its next step. FakeWorker and FakeIndex are what the protocol expects of workers, in
+// memory.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coordinator/store/pg_lease_reaper.h"
+#include "coordinator/store/pg_plan_store.h"
+#include "coordinator/store/pg_publish_store.h"
+#include "coordinator/store/pg_release_store.h"
+#include "coordinator/store/pg_settle_store.h"
+#include "coordinator/store/pg_synchronizer.h"
+#include "coordinator/store/pg_walk_store.h"
+
+namespace hnx::test {
+
+// What upstream has for one path, and what happens to whoever fetches its NAR.
+struct FakePath {
+  std::string name = "p";
+  std::vector<int> references;  // numbers of other paths
+  bool missing = false;         // no narinfo
+  // The NAR: stored at the attempt after so many failures of this code.
+  ErrorCode nar_failure = ErrorCode::kUnknown;
+  int nar_failures = 0;
+  int nar = -1;  // shares the NAR of another path; -1: its own
+};
+using FakeUpstream = std::vector<FakePath>;
+
+// 32 characters of nix32 made from a number; in the order of the numbers.
+std::string HashOf(int path);
+std::string FileOf(int nar);
+
+struct StoreRig {
+  explicit StoreRig(std::string database_uri);
+
+  // Submits all paths as a list and walks them. The release.
+  coordinator::ReleaseId Submit(const FakeUpstream& upstream, const std::string& name = "paths",
+                                bool plan_only = false);
+  // Plans until there is nothing to plan.
+  void Plan();
+  // All background services, until none has anything to do.
+  void Background();
+  // A new process takes over.
+  void BecomeLeaderAnew();
+  coordinator::ReleaseView View(coordinator::ReleaseId release);
+  std::string StateOf(int path);
+
+  std::string uri;
+  std::unique_ptr<coordinator::PgPool> pool;
+  std::unique_ptr<coordinator::PgLeader> leader;
+  coordinator::IndexDescription description;
+  std::unique_ptr<coordinator::PgWalkStore> walk;
+  std::unique_ptr<coordinator::PgReleaseStore> releases;
+  std::unique_ptr<coordinator::PgPlanStore> planner;
+  std::unique_ptr<coordinator::PgPublishStore> publisher;
+  std::unique_ptr<coordinator::PgSettleStore> settler;
+  std::unique_ptr<coordinator::PgLeaseReaper> reaper;
+  std::unique_ptr<coordinator::PgSynchronizer> synchronizer;
+  coordinator::JobLimits job_limits;
+  int replicas = 0;
+};
+
+// A worker that keeps its data directory over restarts.
+class FakeWorker {
+ public:
+  FakeWorker(StoreRig& rig, int number, const FakeUpstream& upstream);
+
+  coordinator::WorkerReport Report();
+  // Sends the report; what comes back is obeyed unless `lose_answer`.
+  Result<coordinator::DesiredState> Call(bool lose_answer = false);
+  // Works on `nars` NARs of its jobs.
+  void Work(int nars);
+  // The process dies: what is durable stays.
+  void Restart();
+  // All files in the shard, also copies.
+  const std::map<std::string, coordinator::ShardEntry>& files() const { return files_; }
+  std::size_t jobs() const { return jobs_.size(); }
+
+  std::uint64_t incarnation = 1;
+  std::uint64_t nonce;
+  std::uint64_t sequence = 0;
+  coordinator::DriveHead head;
+  std::optional<coordinator::DriveHead> base;
+  bool has_answer = false;
+  bool sealed = false;
+  Bytes key;
+
+ private:
+  void Obey(const coordinator::DesiredState& desired);
+  void Append(const coordinator::NarUnit& nar);
+
+  StoreRig& rig_;
+  const int number_;
+  const FakeUpstream& upstream_;
+  std::map<std::string, coordinator::ShardEntry> files_;
+  // Every entry in the order of the drive, with the head after it.
+  std::vector<std::pair<coordinator::ShardEntry, coordinator::DriveHead>> log_;
+  struct HeldJob {
+    coordinator::DesiredJob job;
+    std::vector<coordinator::NarFailureReport> failures;
+    std::set<std::int64_t> done;
+  };
+  std::map<std::int64_t, HeldJob> jobs_;
+};
+
+// The index worker: applies batches and checks, after each, that what is published is closed under
+// References and that every narinfo's NAR is linked.
+class FakeIndex {
+ public:
+  FakeIndex(StoreRig& rig, const FakeUpstream& upstream);
+
+  // One call, and the batch it was given, if any.
+  void Step(bool lose_answer = false);
+  void Restart();
+
+  const std::map<std::string, std::string>& files() const { return files_; }
+  const std::map<std::string, std::string>& links() const { return links_; }
+  bool Publishes(int path) const;
+  std::string File(const std::string& path) const;
+  std::uint64_t batch = 0;
+  coordinator::DriveHead head;
+  Bytes key;
+
+ private:
+  void Apply(std::uint64_t number);
+  void CheckClosure() const;
+
+  StoreRig& rig_;
+  const FakeUpstream& upstream_;
+  std::uint64_t incarnation_ = 1;
+  std::uint64_t sequence_ = 0;
+  std::optional<coordinator::DriveHead> base_;
+  std::map<std::string, std::string> files_;
+  std::map<std::string, std::string> links_;
+};
+
+// What must come of each path: "published", "missing", "set_aside" or "blocked".
+std::vector<std::string> ExpectedStates(const FakeUpstream& upstream);
+
+}  // namespace hnx::test
