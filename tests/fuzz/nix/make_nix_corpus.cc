@@ -11,10 +11,8 @@
 #include "inputs.h"
 #include "nix/nar_reader.h"
 
-namespace hnx::nix {
+namespace hnx::nix::testing {
 namespace {
-
-using namespace testing;  // NOLINT(google-build-using-namespace): the words of the inputs
 
 class Corpus {
  public:
@@ -118,17 +116,20 @@ void WriteStorePaths(const std::filesystem::path& root) {
 }
 
 }  // namespace
-}  // namespace hnx::nix
+void WriteCorpora(const std::filesystem::path& root) {
+  WriteNarInfos(root);
+  WriteNars(root);
+  WriteStreams(root);
+  WriteStorePaths(root);
+}
+
+}  // namespace hnx::nix::testing
 
 int main(int argc, char** argv) {
   if (argc != 2) {
     (void)std::fprintf(stderr, "usage: make_nix_corpus FOLDER\n");
     return 2;
   }
-  const std::filesystem::path root(argv[1]);
-  hnx::nix::WriteNarInfos(root);
-  hnx::nix::WriteNars(root);
-  hnx::nix::WriteStreams(root);
-  hnx::nix::WriteStorePaths(root);
+  hnx::nix::testing::WriteCorpora(argv[1]);
   return 0;
 }

@@ -40,12 +40,7 @@ void CheckPromises(const NarInfo& info, std::string_view text) {
   HNX_CHECK(Fingerprint(info).starts_with("1;/nix/store/"));
 }
 
-}  // namespace
-}  // namespace hnx::nix
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace hnx::nix;  // NOLINT(google-build-using-namespace): the entry point lies outside
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
+void ParseBothWays(std::string_view text) {
   const StorePathHash requested = RequestedBy(text);
   for (const bool lenient : {false, true}) {
     NarInfoPolicy policy;
@@ -62,5 +57,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto trust = VerifyNarInfo(*info, kKeys);
     HNX_CHECK(trust.has_value() || ReasonOf(trust.error()).has_value());
   }
+}
+
+}  // namespace
+}  // namespace hnx::nix
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  hnx::nix::ParseBothWays({reinterpret_cast<const char*>(data), size});
   return 0;
 }
