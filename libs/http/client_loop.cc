@@ -110,6 +110,7 @@ HttpClient::Statistics HttpClient::Loop::statistics() const {
 
 void HttpClient::Loop::Run() {
   NameThisThread("http-client");
+  loop_thread_ = std::this_thread::get_id();
   while (TakeArrivals()) {
     ReleaseDelayed();
     Admit();

@@ -32,7 +32,7 @@ class HttpClient::Loop {
   void SetRateLimit(std::uint64_t bytes_per_second);
   Statistics statistics() const;
   const HttpClientOptions& options() const { return options_; }
-  bool OnLoopThread() const { return std::this_thread::get_id() == thread_.get_id(); }
+  bool OnLoopThread() const { return std::this_thread::get_id() == loop_thread_; }
 
  private:
   struct Command {
@@ -70,6 +70,7 @@ class HttpClient::Loop {
   bool stop_ HNX_GUARDED_BY(mutex_) = false;
   std::atomic<bool> woken_{false};
   std::atomic<std::uint64_t> rate_limit_{0};
+  std::atomic<std::thread::id> loop_thread_{};  // set by the loop itself
 
   // The rest belongs to the loop's thread.
   std::unordered_map<TransferId, std::unique_ptr<ClientTransfer>> transfers_;

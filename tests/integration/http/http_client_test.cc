@@ -78,6 +78,7 @@ TEST_F(HttpClientTest, TakesNotModifiedOnlyAsTheAnswerToACondition) {
 TEST_F(HttpClientTest, ManyThreadsShareIt) {
   const std::string body = Noise(100'000);
   server_.ServeAll(File(body));
+  client();  // made once, before the threads race for it
   std::atomic<int> good{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
@@ -87,7 +88,6 @@ TEST_F(HttpClientTest, ManyThreadsShareIt) {
         good += response && response->body == body ? 1 : 0;
       }
     });
-    client();  // made once, before the threads race for it
   }
   for (auto& thread : threads) {
     thread.join();
@@ -281,7 +281,6 @@ TEST_F(HttpClientTest, LiftingTheRateLimitFreesWhatItHeld) {
   server_.Serve("/x", {File(body)});
   client().SetRateLimit(1000);
   auto handler = std::make_shared<RecordingHandler>();
-  client().Start({.url = server_.Url("/x")}, handler);
   std::promise<void> begun;
   handler->on_data = [&, first = true](ByteView) mutable -> Result<DataVerdict> {
     if (std::exchange(first, false)) {
@@ -289,6 +288,7 @@ TEST_F(HttpClientTest, LiftingTheRateLimitFreesWhatItHeld) {
     }
     return DataVerdict::kContinue;
   };
+  client().Start({.url = server_.Url("/x")}, handler);
   begun.get_future().get();
   client().SetRateLimit(0);
   EXPECT_FALSE(handler->Outcome().failure);
