@@ -59,7 +59,7 @@ TEST_F(NarFileVerifierTest, PassesEachCompressionInAnyChunks) {
   for (const auto& [compression, file] :
        {std::pair{Compression::kNone, nar_}, std::pair{Compression::kXz, Xz(nar_)},
         std::pair{Compression::kZstd, Zstd(nar_)}, std::pair{Compression::kBzip2, Bzip2(nar_)}}) {
-    for (const std::size_t chunk : {0, 1, 100}) {
+    for (const std::size_t chunk : std::initializer_list<std::size_t>{0, 1, 100}) {
       const auto verdict = Verify(Expect(compression, nar_), file, chunk);
       ASSERT_TRUE(verdict.has_value()) << CompressionName(compression) << Describe(verdict);
       EXPECT_EQ(verdict->file_size, file.size());

@@ -85,7 +85,7 @@ TEST(NarReaderTest, TellsWhatIsInside) {
   const std::string nar =
       NarOf(Directory({Entry("bin", Directory({Entry("sh", File("#!", true))})),
                        Entry("empty", File("")), Entry("link", Symlink("../x"))}));
-  for (const std::size_t chunk : {0, 1, 3, 8, 13}) {
+  for (const std::size_t chunk : std::initializer_list<std::size_t>{0, 1, 3, 8, 13}) {
     Transcript transcript;
     ASSERT_TRUE(Read(nar, &transcript, chunk).has_value());
     EXPECT_EQ(transcript.text(),

@@ -58,7 +58,7 @@ std::string Line(char digit, std::string_view name) {
 
 TEST(StorePathsListTest, ReadsASortedListInAnyChunks) {
   const std::string text = Line('1', "a") + Line('2', "b.drv") + Line('3', ".gitignore");
-  for (const std::size_t chunk : {0, 1, 10}) {
+  for (const std::size_t chunk : std::initializer_list<std::size_t>{0, 1, 10}) {
     const auto outcome = Read(text, chunk);
     ASSERT_TRUE(outcome.summary.has_value()) << Describe(outcome.summary);
     EXPECT_EQ(outcome.paths.size(), 3U);
