@@ -50,6 +50,10 @@ class MirrorReader::Impl {
     const MutexLock lock(mutex_);
     return mirror_json_;
   }
+  bool IsMirrorJsonCurrent() const {
+    const MutexLock lock(mutex_);
+    return mirror_json_version_ == index_->version();
+  }
   bool IsListed(const DriveKey& shard) const {
     const MutexLock lock(mutex_);
     return listed_.contains(shard);
@@ -66,12 +70,14 @@ class MirrorReader::Impl {
  private:
   mutable Mutex mutex_;
   std::shared_ptr<const MirrorJson> mirror_json_ HNX_GUARDED_BY(mutex_);
+  std::uint64_t mirror_json_version_ HNX_GUARDED_BY(mutex_) = 0;
   std::set<DriveKey> listed_ HNX_GUARDED_BY(mutex_);
   // Only shards that /mirror.json lists: no more than kMirrorShardsMax.
   mutable std::map<DriveKey, std::shared_ptr<DriveReader>> shards_ HNX_GUARDED_BY(mutex_);
 };
 
 Result<void> MirrorReader::Impl::ReadMirrorJson() {
+  const std::uint64_t version = index_->version();
   MirrorJson parsed;
   const auto text = index_->ReadFile(kMirrorJsonPath, kMirrorJsonBytesMax);
   if (text) {
@@ -85,6 +91,7 @@ Result<void> MirrorReader::Impl::ReadMirrorJson() {
   }
   const MutexLock lock(mutex_);
   mirror_json_ = std::make_shared<const MirrorJson>(std::move(parsed));
+  mirror_json_version_ = version;
   listed_ = std::move(listed);
   std::erase_if(shards_, [this](const auto& shard) HNX_NO_THREAD_SAFETY_ANALYSIS {
     return !listed_.contains(shard.first);  // called with the lock held
@@ -108,7 +115,8 @@ Result<bool> MirrorReader::Impl::Refresh() {
       Log("mirror")->warn("shard {}: {}", shard->key().id(), refreshed.error().ToString());
     }
   }
-  if (changed) {
+  // Not only when it changed: the last attempt may have failed.
+  if (changed || !IsMirrorJsonCurrent()) {
     HNX_TRY(ReadMirrorJson());
   }
   return changed;

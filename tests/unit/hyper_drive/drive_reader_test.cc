@@ -1,6 +1,8 @@
 #include "hyper/drive/drive_reader.h"
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -190,6 +192,36 @@ TEST_F(DriveReaderTest, OneFlippedBitInEachFileIsFoundAndNamed) {
   }
   EXPECT_EQ(files, 8U);
   EXPECT_TRUE(Must(OpenReader()->Audit()).clean());
+}
+
+TEST_F(DriveReaderTest, ManyThreadsShareOneReaderWhileTheDriveGrows) {
+  const std::string content = Pattern(100'000);
+  Put("/0", content);
+  const auto reader = OpenReader();
+  std::atomic<bool> done{false};
+  std::atomic<int> wrong{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&] {
+        while (!done) {
+          const auto entry = reader->Entry("/0");
+          const auto list = reader->List("/");
+          const auto file = reader->ReadFile("/0", 1 << 20);
+          if (!entry || !*entry || !list || !(*list)->Next() || !file || AsText(*file) != content ||
+              !reader->Locate(*(*entry)->blob)) {
+            ++wrong;
+          }
+        }
+      });
+    }
+    for (int i = 1; i < 30; ++i) {
+      Put(fmt::format("/{}", i), "x");
+      EXPECT_TRUE(Must(reader->Refresh()));
+    }
+    done = true;
+  }
+  EXPECT_EQ(wrong, 0);
 }
 
 // One process appends, deletes and clears; four read. Every byte they get is right.
