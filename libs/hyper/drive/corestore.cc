@@ -79,6 +79,7 @@ Result<std::unique_ptr<Corestore>> Corestore::Create(std::filesystem::path folde
   HNX_TRY(WriteAt(file.get(), 0, primary_key));
   SyncOrDie(file.get(), path);
   HNX_TRY(SyncDirectory(folder));
+  HNX_TRY(SyncDirectory(std::filesystem::absolute(folder).parent_path()));
   return std::unique_ptr<Corestore>(new Corestore(std::move(folder), primary_key, std::move(file)));
 }
 

@@ -91,9 +91,16 @@ class DriveReader::Impl {
  private:
   mutable Mutex mutex_;
   Version version_ HNX_GUARDED_BY(mutex_);
+  std::uint64_t tickets_ HNX_GUARDED_BY(mutex_) = 0;  // of refreshes begun
+  std::uint64_t applied_ HNX_GUARDED_BY(mutex_) = 0;  // that of version_
 };
 
 Result<bool> DriveReader::Impl::Refresh() {
+  std::uint64_t ticket = 0;
+  {
+    const MutexLock lock(mutex_);
+    ticket = ++tickets_;
+  }
   // The db first: the content that its entries name was committed before them.
   Version next;
   {
@@ -112,6 +119,10 @@ Result<bool> DriveReader::Impl::Refresh() {
   Version previous;
   {
     const MutexLock lock(mutex_);
+    if (ticket < applied_) {
+      return false;  // another thread looked later and was done sooner
+    }
+    applied_ = ticket;
     previous = version_;
     version_ = next;
   }
