@@ -55,7 +55,8 @@ struct Job {
 inline constexpr const char* kReasonDiskFull = "disk-full";
 inline constexpr const char* kReasonBadUnit = "bad-unit";
 inline constexpr const char* kReasonStorage = "storage-error";
-inline constexpr const char* kReasonUrlRefused = "url-refused";
+// Durable in a shard that the coordinator then refused, or whose tail was cut off.
+inline constexpr const char* kReasonShardLost = "shard-lost";
 
 // What comes of the units. Called from several threads; must be quick.
 class NarOutcomes {

@@ -65,7 +65,10 @@ void IndexPublisher::Apply(const hyper::DriveHead& recorded, bool cut_tail,
                            const std::optional<Task>& task) {
   {
     MutexLock lock(mutex_);
-    base_ = recorded;
+    // A drive that lost accepted blocks must not look like the successor of what was accepted.
+    const bool shorter = head_.db_length < recorded.db_length ||
+                         head_.content_length < recorded.content_length;
+    base_ = shorter ? std::nullopt : std::optional(recorded);
     task_ = task;
     // What was just appended and waits to be accepted is no work to be done again.
     if (task_ && task_->batch == publish_batch_ && !cut_tail) {

@@ -52,6 +52,7 @@ bool ShardLedger::AcceptCommits(const hyper::DriveHead& recorded) {
   }
   commits_.erase(commits_.begin(), last.base());
   base_ = recorded;
+  tail_was_read_ = false;
   return true;
 }
 
@@ -96,6 +97,7 @@ void ShardLedger::SetTail(std::vector<ShardEntry> entries) {
   commits_.clear();
   unrecorded_ = entries.size();
   commits_.push_back({head_, std::move(entries)});
+  tail_was_read_ = true;
   standing_ = Standing::kWritable;
 }
 
@@ -104,6 +106,7 @@ void ShardLedger::Cut(const hyper::DriveHead& head) {
   unrecorded_ = 0;
   head_ = head;
   base_ = head;
+  tail_was_read_ = false;
   standing_ = Standing::kWritable;
 }
 

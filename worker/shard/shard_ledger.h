@@ -43,6 +43,8 @@ class ShardLedger {
   const hyper::DriveHead& head() const { return head_; }
   const std::optional<hyper::DriveHead>& base() const { return base_; }
   std::size_t unrecorded() const { return unrecorded_; }
+  // The tail that an earlier process left is read and not recorded yet.
+  bool tail_was_read() const { return tail_was_read_; }
   std::vector<ShardEntry> EntriesAboveBase() const;
   // nullptr: no entry above the recorded head has this name.
   const ShardEntry* FindUnrecorded(std::string_view file) const;
@@ -69,6 +71,7 @@ class ShardLedger {
   std::optional<hyper::DriveHead> base_;
   std::deque<Commit> commits_;
   std::size_t unrecorded_ = 0;
+  bool tail_was_read_ = false;
   Standing standing_;
   std::string refusal_;
 };

@@ -117,6 +117,20 @@ ShardState ShardWriter::State() const {
   return state;
 }
 
+bool ShardWriter::Confirmed() const {
+  MutexLock lock(mutex_);
+  if (!ledger_) {
+    return fresh_ || broken_;
+  }
+  return !cutting_ && ledger_->standing() != Standing::kUnconfirmed &&
+         ledger_->standing() != Standing::kNeedsTail && !ledger_->tail_was_read();
+}
+
+std::size_t ShardWriter::unrecorded() const {
+  MutexLock lock(mutex_);
+  return ledger_ && ledger_->base() ? ledger_->unrecorded() : 0;
+}
+
 void ShardWriter::Apply(const Verdict& verdict) {
   std::vector<ShardEntry> lost;
   std::string why;
@@ -166,13 +180,13 @@ void ShardWriter::Refuse(const std::string& why) {
 }
 
 void ShardWriter::ReportLost(const std::vector<ShardEntry>& lost, const std::string& why) {
-  Log("shard")->warn("a shard is given up: {}; {} NARs are to be fetched again", why, lost.size());
+  Log("shard")->warn("{}; {} NARs are to be fetched again", why, lost.size());
   for (const ShardEntry& entry : lost) {
-    environment_.outcomes.OnFailed(
-        entry.ref, {ErrorCode::kUnavailable,
-                    "shard-refused",
-                    fmt::format("{} was stored in a shard that was given up: {}", entry.file, why),
-                    {}});
+    environment_.outcomes.OnFailed(entry.ref,
+                                   {ErrorCode::kUnavailable,
+                                    kReasonShardLost,
+                                    fmt::format("{} was stored and lost: {}", entry.file, why),
+                                    {}});
   }
 }
 

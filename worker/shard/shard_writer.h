@@ -90,6 +90,9 @@ class ShardWriter {
 
   // -- For the Synchronize loop
   ShardState State() const HNX_EXCLUDES(mutex_);
+  // False while it may hold NARs that the coordinator has not heard of: no work is taken until then.
+  bool Confirmed() const HNX_EXCLUDES(mutex_);
+  std::size_t unrecorded() const HNX_EXCLUDES(mutex_);
   struct Verdict {
     hyper::DriveHead recorded;
     bool cut_tail = false;

@@ -179,11 +179,8 @@ std::uint64_t Synchronizer::CapacityBytes(std::uint64_t disk_free) {
   }
   // A drive of ours that waits for the coordinator's word could hold what we would fetch again.
   const auto shards = parts_.shards.All();
-  const bool unconfirmed = std::any_of(shards.begin(), shards.end(), [](const auto* shard) {
-    const auto standing = shard->State().standing;
-    return standing == ShardLedger::Standing::kNeedsTail ||
-           (shard->State().key && standing == ShardLedger::Standing::kUnconfirmed);
-  });
+  const bool unconfirmed = !std::all_of(shards.begin(), shards.end(),
+                                        [](const auto* shard) { return shard->Confirmed(); });
   if (full || unconfirmed || !options_.role_mirror || outstanding >= options_.backlog_bytes) {
     return 0;
   }
@@ -283,6 +280,8 @@ void Synchronizer::Leave(milliseconds time_max) {
     if (!AnythingUnrecorded()) {
       return;
     }
+    MutexLock lock(leave_mutex_);
+    leave_pause_.WaitFor(leave_mutex_, kSynchronizeIntervalMin * 4);
   }
 }
 

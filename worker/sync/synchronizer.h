@@ -105,6 +105,8 @@ class Synchronizer final : public LoopService {
   int failures_ = 0;
   bool disk_full_ = false;
   bool ended_ = false;
+  Mutex leave_mutex_;
+  CondVar leave_pause_;  // nobody notifies: a wait between calls
   std::mt19937_64 random_{std::random_device{}()};
 };
 
