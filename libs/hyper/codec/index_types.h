@@ -18,6 +18,7 @@ class StrongIndex {
 
   constexpr std::uint64_t value() const { return value_; }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 sees a 0 in a defaulted comparison
   friend constexpr auto operator<=>(StrongIndex, StrongIndex) = default;
   friend constexpr StrongIndex operator+(StrongIndex at, std::uint64_t distance) {
     return StrongIndex(at.value_ + distance);

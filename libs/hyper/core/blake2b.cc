@@ -75,9 +75,9 @@ Blake2b256::Blake2b256() : state_(kInitial), buffer_{} {
 
 void Blake2b256::Compress(const std::byte* block, bool last) {
   static_assert(std::endian::native == std::endian::little);
-  Words m;
+  Words m{};
   std::memcpy(m.data(), block, kBlockBytes);
-  Words v;
+  Words v{};
   std::copy(state_.begin(), state_.end(), v.begin());
   std::copy(kInitial.begin(), kInitial.end(), v.begin() + 8);
   v[12] ^= hashed_bytes_;
@@ -116,7 +116,7 @@ std::array<std::byte, 32> Blake2b256::Finish() {
   hashed_bytes_ += buffered_;
   std::fill(buffer_.begin() + static_cast<std::ptrdiff_t>(buffered_), buffer_.end(), std::byte{0});
   Compress(buffer_.data(), true);
-  std::array<std::byte, 32> digest;
+  std::array<std::byte, 32> digest{};
   std::memcpy(digest.data(), state_.data(), digest.size());
   return digest;
 }

@@ -70,7 +70,7 @@ KeyPair KeyPair::FromSeed(ByteView seed32) {
   EnsureSodium();
   HNX_CHECK(seed32.size() == crypto_sign_SEEDBYTES);
   PublicKey public_key;
-  Signature secret;
+  Signature secret{};
   HNX_CHECK(crypto_sign_seed_keypair(UChars(std::span<std::byte>(public_key.bytes)),
                                      UChars(std::span<std::byte>(secret)), UChars(seed32)) == 0);
   KeyPair pair{public_key, SecretKey(secret)};
@@ -79,7 +79,7 @@ KeyPair KeyPair::FromSeed(ByteView seed32) {
 }
 
 KeyPair KeyPair::Generate() {
-  std::array<std::byte, crypto_sign_SEEDBYTES> seed;
+  std::array<std::byte, crypto_sign_SEEDBYTES> seed{};
   FillRandom(seed);
   KeyPair pair = FromSeed(seed);
   sodium_memzero(seed.data(), seed.size());
@@ -105,7 +105,7 @@ KeyPair KeyPair::Clone() const {
 
 Signature Sign(ByteView message, const SecretKey& key) {
   EnsureSodium();
-  Signature signature;
+  Signature signature{};
   HNX_CHECK(crypto_sign_detached(UChars(std::span<std::byte>(signature)), nullptr, UChars(message),
                                  message.size(), UChars(key.view())) == 0);
   return signature;

@@ -37,10 +37,10 @@ Result<void> Hypercore::Impl::UnstageTo(const StagedBlocks& earlier) {
 }
 
 struct StagedAppend::State {
-  Hypercore::Impl* core;
+  Hypercore::Impl* core = nullptr;
   // What Abort returns to. The roots and the number of nodes are enough.
   MerkleTree tree_before;
-  std::size_t nodes_before;
+  std::size_t nodes_before = 0;
   Bytes pending;  // less than a block
   std::uint64_t bytes_written = 0;
   bool open = true;

@@ -15,7 +15,7 @@ constexpr std::byte kParent{1};
 constexpr std::byte kRoots{2};
 
 std::array<std::byte, 8> Le64(std::uint64_t value) {
-  std::array<std::byte, 8> out;
+  std::array<std::byte, 8> out{};
   StoreLe64(value, out);
   return out;
 }

@@ -74,7 +74,7 @@ class WipedBytes {
 };
 
 Result<std::uint64_t> ReadFrameHead(CoreStorage& storage, std::uint64_t offset) {
-  std::array<std::byte, kOplogFrameBytes> head;
+  std::array<std::byte, kOplogFrameBytes> head{};
   HNX_ASSIGN_OR_RETURN(const std::size_t count, storage.Read(CoreFile::kOplog, offset, head));
   return FrameHead(ByteView(head).first(count));
 }
@@ -105,7 +105,7 @@ class DamageReport {
 
 // Decides which header counts. Returns its frame.
 Result<Frame> ChooseHeader(ByteView file, OplogContent& content, DamageReport& damage) {
-  std::array<std::optional<Frame>, 2> frames;
+  std::array<std::optional<Frame>, 2> frames{};
   for (int slot = 0; slot < 2; ++slot) {
     const auto at = static_cast<std::size_t>(slot);
     const ByteView bytes = Slot(file, slot);

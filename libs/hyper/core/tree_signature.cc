@@ -58,14 +58,14 @@ bool BareSignature(const CoreIdentity& identity) {
 
 struct Proof {
   std::uint64_t signer;
-  Signature signature;
+  Signature signature{};
 };
 
 Result<Signature> ToSignature(ByteView raw) {
   if (raw.size() != kSignatureBytes) {
     return DataLoss("signature: expected 64 bytes, got " + std::to_string(raw.size()));
   }
-  Signature signature;
+  Signature signature{};
   std::memcpy(signature.data(), raw.data(), raw.size());
   return signature;
 }

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kSlotsPerWriteMax = 4096;
 
 void StoreSlot(const TreeNode& node, Bytes& out) {
-  std::array<std::byte, 8> size;
+  std::array<std::byte, 8> size{};
   StoreLe64(node.size, size);
   AppendTo(out, size);
   AppendTo(out, node.hash.view());
@@ -30,7 +30,7 @@ Result<TreeNode> TreeStore::Get(TreeIndex index) {
   if (cut_to_ && index.value() >= flat_tree::SlotCount(*cut_to_)) {
     return TreeNode{index, 0, {}};
   }
-  std::array<std::byte, kTreeSlotBytes> slot;
+  std::array<std::byte, kTreeSlotBytes> slot{};
   HNX_TRY(pages_.Read(index.value() * kTreeSlotBytes, slot));
   TreeNode node{index, LoadLe64(ByteView(slot).first(8)), {}};
   std::memcpy(node.hash.bytes.data(), slot.data() + 8, Hash::kSize);
