@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <pqxx/pqxx>
@@ -62,7 +63,19 @@ std::string PostgresFixture::NewDatabase() {
 }
 
 void PostgresFixture::Kill() {
-  HNX_CHECK(::kill(postgres_->server_pid(), SIGKILL) == 0);
+  const pid_t killed = postgres_->server_pid();
+  HNX_CHECK(::kill(killed, SIGKILL) == 0);
+  for (;;) {  // the test's own time limit ends this
+    try {
+      if (postgres_->server_pid() != killed) {
+        Sql(postgres_->connection_string(), "SELECT 1");
+        return;
+      }
+    } catch (const pqxx::failure&) {
+      // Not yet.
+    }
+    std::this_thread::yield();
+  }
 }
 
 std::string Sql(const std::string& uri, const std::string& statement) {

@@ -19,7 +19,7 @@ class PostgresFixture {
 
   // The URI of a new, migrated database.
   std::string NewDatabase();
-  // Kills the server like kill -9; it comes back by itself.
+  // Kills the server like kill -9; returns when it has come back. Open connections are dead.
   void Kill();
 
  private:

@@ -118,7 +118,10 @@ ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name
     roots.push_back({HashOf(static_cast<int>(path)), upstream[path].name});
   }
   Must(releases->AddListRoots(release, roots));
-  Must(releases->NameList(release, "r1", submission));
+  const Submitted named = Must(releases->NameList(release, "r1", submission));
+  if (named.existed) {
+    return named.release;
+  }
   for (;;) {
     while (Must(walk->ExpandKnown(release, 3)) > 0) {
     }

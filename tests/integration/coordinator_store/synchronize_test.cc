@@ -1,0 +1,331 @@
+// What workers may and may not make of the mirror's state.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "store_rig.h"
+#include "support/postgres_fixture.h"
+
+namespace hnx::test {
+namespace {
+
+using coordinator::DesiredState;
+using coordinator::DriveHead;
+using coordinator::WorkerReport;
+
+class SynchronizeTest : public testing::Test {
+ protected:
+  void Mirror(FakeUpstream upstream) {
+    upstream_ = std::move(upstream);
+    release_ = rig_.Submit(upstream_);
+    rig_.Background();
+  }
+  // The worker does all its work; nothing is published.
+  void WorkOff(FakeWorker& worker) {
+    for (int i = 0; i < 12; ++i) {
+      ASSERT_TRUE(worker.Call().has_value());
+      worker.Work(100);
+    }
+  }
+  void PublishAll(FakeIndex& index) {
+    for (int i = 0; i < 12; ++i) {
+      index.Step();
+      rig_.Background();
+    }
+  }
+  ErrorCode CodeOf(const WorkerReport& report) {
+    const auto answer = rig_.synchronizer->Synchronize(report);
+    return answer.has_value() ? static_cast<ErrorCode>(0) : answer.error().code;
+  }
+  std::string Ask(const std::string& sql) { return Sql(rig_.uri, sql); }
+  void ExpireLeases() {
+    ASSERT_TRUE(rig_.reaper->Reap().has_value());  // somebody looks after leases
+    Ask("UPDATE job SET expires_at = clock_timestamp() - interval '1 second' RETURNING 1");
+    ASSERT_TRUE(rig_.reaper->Reap().has_value());
+  }
+
+  FakeUpstream upstream_{{.references = {}}, {.references = {0}}, {.references = {0, 1}}};
+  StoreRig rig_{PostgresFixture::Get().NewDatabase()};
+  FakeWorker worker_{rig_, 1, upstream_};
+  FakeWorker other_{rig_, 2, upstream_};
+  FakeIndex index_{rig_, upstream_};
+  coordinator::ReleaseId release_ = 0;
+};
+
+TEST_F(SynchronizeTest, TurnsAwayAnOlderProcessOfTheSameWorker) {
+  const WorkerReport old = worker_.Report();
+  worker_.Restart();
+  ASSERT_TRUE(worker_.Call().has_value());
+  EXPECT_EQ(CodeOf(old), ErrorCode::kAborted);
+}
+
+TEST_F(SynchronizeTest, TurnsAwayACopiedDataDirectory) {
+  ASSERT_TRUE(worker_.Call().has_value());
+  WorkerReport copy = worker_.Report();
+  copy.nonce += 1;
+  EXPECT_EQ(CodeOf(copy), ErrorCode::kAborted);
+}
+
+TEST_F(SynchronizeTest, AnswersARepeatedMessageAndChangesNothing) {
+  Mirror(upstream_);
+  ASSERT_TRUE(worker_.Call().has_value());
+  const WorkerReport report = worker_.Report();
+  ASSERT_TRUE(rig_.synchronizer->Synchronize(report).has_value());
+  const std::string before = Ask("SELECT string_agg(n::text, ',' ORDER BY id) FROM nar n");
+  const auto again = rig_.synchronizer->Synchronize(report);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_FALSE(again->jobs.empty());
+  EXPECT_EQ(Ask("SELECT string_agg(n::text, ',' ORDER BY id) FROM nar n"), before);
+}
+
+TEST_F(SynchronizeTest, SealsADriveThatIsShorterThanRecorded) {
+  Mirror(upstream_);
+  WorkOff(worker_);
+  worker_.head = {};
+  worker_.Restart();
+  const auto answer = worker_.Call();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->drives[0].sealed);
+  EXPECT_EQ(Ask("SELECT count(*) FROM nar WHERE state = 'stored'"), "3");
+}
+
+TEST_F(SynchronizeTest, SealsADriveWithAnotherHistoryAtTheRecordedLength) {
+  Mirror(upstream_);
+  WorkOff(worker_);
+  worker_.head.db_tree_hash[0] ^= std::byte{1};
+  const auto answer = worker_.Call();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->drives[0].sealed);
+}
+
+TEST_F(SynchronizeTest, RefusesADriveOfAnotherWorker) {
+  ASSERT_TRUE(worker_.Call().has_value());
+  other_.key = worker_.key;
+  const auto answer = rig_.synchronizer->Synchronize(other_.Report());
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->drives.empty());
+}
+
+TEST_F(SynchronizeTest, SealsADriveWhoseRecordIsGoneButTakesItsFilesOver) {
+  Mirror(upstream_);
+  WorkOff(worker_);
+  // The database was lost; the same set is submitted to an empty one.
+  StoreRig rebuilt(PostgresFixture::Get().NewDatabase());
+  WorkerReport report = worker_.Report();
+  report.jobs.clear();
+  report.drives[0].base.reset();
+  ASSERT_TRUE(rebuilt.synchronizer->Synchronize(report).has_value());
+  const auto sealed = rebuilt.synchronizer->Synchronize([&] {
+    WorkerReport next = worker_.Report();
+    next.jobs.clear();
+    next.drives[0].base = DriveHead{};
+    next.drives[0].entries.clear();
+    for (const auto& [file, entry] : worker_.files()) {
+      next.drives[0].entries.push_back(entry);
+    }
+    return next;
+  }());
+  ASSERT_TRUE(sealed.has_value());
+  ASSERT_EQ(sealed->drives.size(), 1U);
+  EXPECT_TRUE(sealed->drives[0].sealed);
+  EXPECT_TRUE(sealed->drives[0].recorded.SameAs(worker_.head));
+  rebuilt.Submit(upstream_);
+  rebuilt.Plan();
+  EXPECT_EQ(Sql(rebuilt.uri, "SELECT count(*) FROM nar WHERE state = 'stored'"), "3");
+  EXPECT_EQ(Sql(rebuilt.uri, "SELECT count(*) FROM extra_copy"), "0");
+}
+
+TEST_F(SynchronizeTest, GoesOnAfterALostAnswer) {
+  Mirror(upstream_);
+  ASSERT_TRUE(worker_.Call().has_value());
+  ASSERT_TRUE(worker_.Call().has_value());
+  worker_.Work(100);
+  ASSERT_TRUE(worker_.Call(/*lose_answer=*/true).has_value());
+  const auto answer = worker_.Call();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->drives[0].recorded.SameAs(worker_.head));
+  EXPECT_FALSE(answer->drives[0].sealed);
+  EXPECT_EQ(Ask("SELECT count(*) FROM nar WHERE state = 'stored'"), "3");
+  EXPECT_EQ(Ask("SELECT count(*) FROM extra_copy"), "0");
+}
+
+TEST_F(SynchronizeTest, LeasesAgainWithAHigherAttemptWhenALeaseRanOut) {
+  Mirror(upstream_);
+  ASSERT_TRUE(worker_.Call().has_value());
+  ASSERT_EQ(worker_.jobs(), 1U);
+  ExpireLeases();
+  const auto answer = other_.Call();
+  ASSERT_TRUE(answer.has_value());
+  ASSERT_EQ(answer->jobs.size(), 1U);
+  EXPECT_EQ(answer->jobs[0].attempt, 2U);
+  ASSERT_TRUE(worker_.Call().has_value());
+  EXPECT_EQ(worker_.jobs(), 0U) << "the first holder must drop it";
+}
+
+TEST_F(SynchronizeTest, LeasesDoNotRunOutWhileNobodyCouldRenewThem) {
+  Mirror(upstream_);
+  ASSERT_TRUE(worker_.Call().has_value());
+  ASSERT_TRUE(rig_.reaper->Reap().has_value());
+  Ask("UPDATE job SET expires_at = clock_timestamp() - interval '1 minute' RETURNING 1");
+  Ask("UPDATE leader SET reaped_at = clock_timestamp() - interval '2 minutes' RETURNING 1");
+  EXPECT_EQ(rig_.reaper->Reap().value(), 0U);
+  EXPECT_EQ(rig_.reaper->Reap().value(), 0U);
+  EXPECT_EQ(Ask("SELECT count(*) FROM job"), "1");
+}
+
+TEST_F(SynchronizeTest, TheFirstStoredCopyCountsAndTheOtherIsDroppedOnceTheIndexLinksElsewhere) {
+  Mirror({{.references = {}}});
+  ASSERT_TRUE(worker_.Call().has_value());
+  ExpireLeases();
+  ASSERT_TRUE(other_.Call().has_value());
+  worker_.Work(1);
+  other_.Work(1);
+  ASSERT_TRUE(worker_.Call().has_value());
+  ASSERT_TRUE(other_.Call().has_value());
+  EXPECT_EQ(Ask("SELECT count(*) FROM extra_copy"), "1");
+  EXPECT_EQ(other_.files().size(), 1U) << "not before the index says where the NAR is";
+  PublishAll(index_);
+  ASSERT_TRUE(other_.Call().has_value());
+  EXPECT_TRUE(other_.files().empty());
+  EXPECT_EQ(worker_.files().size(), 1U);
+  ASSERT_TRUE(other_.Call().has_value());
+  EXPECT_EQ(Ask("SELECT count(*) FROM extra_copy"), "0");
+}
+
+TEST_F(SynchronizeTest, TakesNoIndexWithAnotherKey) {
+  index_.Step();
+  index_.key[0] ^= std::byte{1};
+  WorkerReport report = worker_.Report();
+  report.indexes = true;
+  report.drives = {{.key = index_.key,
+                    .content_key = index_.key,
+                    .head = {},
+                    .base = std::nullopt,
+                    .entries = {},
+                    .is_index = true}};
+  EXPECT_EQ(CodeOf(report), ErrorCode::kFailedPrecondition);
+}
+
+TEST_F(SynchronizeTest, TakesNoFilledIndexIntoAnEmptyDatabase) {
+  WorkerReport report = worker_.Report();
+  report.indexes = true;
+  report.drives = {{.key = index_.key,
+                    .content_key = index_.key,
+                    .head = worker_.head,
+                    .base = std::nullopt,
+                    .entries = {},
+                    .is_index = true,
+                    .publish_batch = 7}};
+  report.drives[0].head.db_length = 9;
+  report.drives[0].head.db_tree_hash = Bytes(32);
+  EXPECT_EQ(CodeOf(report), ErrorCode::kFailedPrecondition);
+}
+
+TEST_F(SynchronizeTest, OnlyTheNarInfosThatMakeAWrongClaimAreSetAside) {
+  // Path 2 claims the URL of path 1's NAR with another NarHash: as URL is unsigned, it may.
+  Mirror(upstream_);
+  Ask("UPDATE nar SET url = (SELECT url FROM nar WHERE id = 2), file = (SELECT file FROM nar WHERE "
+      "id = 2) WHERE id = 3 RETURNING 1");
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_TRUE(worker_.Call().has_value());
+    worker_.Work(1);
+  }
+  EXPECT_EQ(Ask("SELECT count(*) FROM path WHERE state = 'stored'"), "2");
+  EXPECT_EQ(Ask("SELECT count(*) FROM path WHERE state = 'set_aside' AND reason = "
+                "'url-of-another-nar'"),
+            "1");
+}
+
+TEST_F(SynchronizeTest, RetryAfterHoldsBackTheWholeUpstream) {
+  Mirror(upstream_);
+  const auto first = worker_.Call();
+  ASSERT_TRUE(first.has_value());
+  WorkerReport report = worker_.Report();
+  ASSERT_EQ(report.jobs.size(), 1U);
+  report.jobs[0].failures = {{.nar_id = first->jobs[0].nars[0].nar_id,
+                              .reason = "http-503",
+                              .message = "busy",
+                              .code = ErrorCode::kUnavailable,
+                              .retry_after = std::chrono::milliseconds(60'000)}};
+  ASSERT_TRUE(rig_.synchronizer->Synchronize(report).has_value());
+  ExpireLeases();
+  const auto answer = other_.Call();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->jobs.empty());
+}
+
+TEST_F(SynchronizeTest, FailuresOfALeaseThatWasLostAreNotHeard) {
+  Mirror(upstream_);
+  const auto first = worker_.Call();
+  ASSERT_TRUE(first.has_value());
+  ExpireLeases();
+  ASSERT_TRUE(other_.Call().has_value());
+  WorkerReport report = worker_.Report();
+  report.jobs[0].failures = {{.nar_id = first->jobs[0].nars[0].nar_id,
+                              .reason = "http-404",
+                              .message = "gone",
+                              .code = ErrorCode::kNotFound}};
+  ASSERT_TRUE(rig_.synchronizer->Synchronize(report).has_value());
+  EXPECT_EQ(Ask("SELECT count(*) FROM nar WHERE state = 'missing'"), "0");
+}
+
+TEST_F(SynchronizeTest, APlanFetchesNothingUntilItIsSubmittedForGood) {
+  release_ = rig_.Submit(upstream_, "paths", /*plan_only=*/true);
+  rig_.Background();
+  EXPECT_EQ(rig_.View(release_).state, "planned");
+  const auto answer = worker_.Call();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->jobs.empty());
+  EXPECT_EQ(rig_.Submit(upstream_), release_) << "the same list is the same release";
+  rig_.Background();
+  EXPECT_EQ(rig_.View(release_).state, "mirroring");
+  EXPECT_FALSE(worker_.Call()->jobs.empty());
+}
+
+TEST_F(SynchronizeTest, ALaterSuccessHealsWhatWasBlockedAndPublishesANewManifest) {
+  FakeUpstream broken = upstream_;
+  broken[0].missing = true;
+  release_ = rig_.Submit(broken);
+  rig_.Background();
+  PublishAll(index_);
+  EXPECT_EQ(rig_.View(release_).state, "settled");
+  EXPECT_EQ(rig_.StateOf(2), "blocked");
+  const auto again = rig_.Submit(upstream_, "again");
+  rig_.Background();
+  for (int i = 0; i < 8; ++i) {
+    WorkOff(worker_);
+    PublishAll(index_);
+  }
+  EXPECT_EQ(rig_.View(again).paths_published, 3U);
+  EXPECT_EQ(rig_.View(release_).paths_published, 3U);
+  EXPECT_NE(index_.File("/channels/paths/r1/manifest.json").find("\"manifestRevision\":2"),
+            std::string::npos);
+}
+
+TEST_F(SynchronizeTest, AnotherReplicasBackgroundWorkStopsWhenItIsReplaced) {
+  Mirror(upstream_);
+  coordinator::PgLeader old(*rig_.pool, "old");
+  coordinator::PgPublishStore publisher(*rig_.pool, old, rig_.description);
+  const auto planned = publisher.PlanBatch();
+  ASSERT_FALSE(planned.has_value());
+  EXPECT_EQ(planned.error().code, ErrorCode::kAborted);
+}
+
+TEST_F(SynchronizeTest, GoesOnAfterPostgresWasKilled) {
+  Mirror(upstream_);
+  ASSERT_TRUE(worker_.Call().has_value());
+  PostgresFixture::Get().Kill();
+  bool answered = false;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!answered && std::chrono::steady_clock::now() < deadline) {
+    answered = worker_.Call().has_value();
+  }
+  ASSERT_TRUE(answered);
+  while (!rig_.leader->Renew().has_value()) {
+  }
+  WorkOff(worker_);
+  PublishAll(index_);
+  EXPECT_EQ(rig_.View(release_).state, "settled");
+}
+
+}  // namespace
+}  // namespace hnx::test
