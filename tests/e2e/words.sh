@@ -6,6 +6,7 @@ HNX_SOURCE_DIR=${HNX_SOURCE_DIR:-$(dirname "$(dirname "$(dirname "$(readlink -f 
 # shellcheck disable=SC2034  # for those who source this
 HNX_BIN_DIR=${HNX_BIN_DIR:-$HNX_SOURCE_DIR/build/test/bin}
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/hnx-e2e.XXXXXX")
+# shellcheck disable=SC2034  # for those who source this
 demo=$HNX_SOURCE_DIR/deploy/demo-channel
 cleanups=()
 
