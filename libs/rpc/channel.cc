@@ -7,6 +7,8 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include "base/clock.h"
+
 namespace hnx::rpc {
 namespace {
 
@@ -64,9 +66,13 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& endpoint) {
   return grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
 }
 
+std::chrono::system_clock::time_point DeadlineIn(std::chrono::milliseconds time) {
+  return Clock::Real().Wall() + time;
+}
+
 std::unique_ptr<grpc::ClientContext> MakeContext(std::chrono::milliseconds deadline) {
   auto context = std::make_unique<grpc::ClientContext>();
-  context->set_deadline(std::chrono::system_clock::now() + deadline);
+  context->set_deadline(DeadlineIn(deadline));
   return context;
 }
 

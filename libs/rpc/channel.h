@@ -30,6 +30,9 @@ Result<std::vector<std::string>> ParseEndpoints(std::string_view text);
 // Does not connect yet. Thread-safe as grpc::Channel is.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& endpoint);
 
+// gRPC counts deadlines by the wall clock.
+std::chrono::system_clock::time_point DeadlineIn(std::chrono::milliseconds time);
+
 std::unique_ptr<grpc::ClientContext> MakeContext(std::chrono::milliseconds deadline);
 
 }  // namespace hnx::rpc

@@ -42,7 +42,7 @@ Server::~Server() {
 }
 
 void Server::Stop(std::chrono::milliseconds grace) {
-  server_->Shutdown(std::chrono::system_clock::now() + grace);
+  server_->Shutdown(DeadlineIn(grace));
   server_->Wait();
 }
 
