@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <regex>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -176,7 +175,7 @@ grpc::ServerWriteReactor<pb::Release>* CoordinatorService::WatchProgress(
 Result<void> CoordinatorService::Watch(ReleaseId release, rpc::MessageWriter<pb::Release>& out) {
   std::optional<ReleaseView> last;
   int troubles = 0;
-  while (!stopping_.load()) {
+  while (!stopping()) {
     const auto view = store_.Get(release);
     if (view.has_value()) {
       troubles = 0;
@@ -192,9 +191,28 @@ Result<void> CoordinatorService::Watch(ReleaseId release, rpc::MessageWriter<pb:
     } else if (!IsRetryable(view.error().code) || ++troubles > kWatchTroublesMax) {
       return view.error();  // a database that restarts is waited for
     }
-    std::this_thread::sleep_for(kWatchInterval);
+    PauseWatching();
   }
   return Unavailable("the coordinator is stopping; watch again");
+}
+
+void CoordinatorService::StopWatching() {
+  MutexLock lock(stop_mutex_);
+  stopping_ = true;
+  stop_changed_.NotifyAll();
+}
+
+bool CoordinatorService::stopping() const {
+  MutexLock lock(stop_mutex_);
+  return stopping_;
+}
+
+void CoordinatorService::PauseWatching() {
+  const auto end = std::chrono::steady_clock::now() + kWatchInterval;
+  MutexLock lock(stop_mutex_);
+  while (!stopping_ && std::chrono::steady_clock::now() < end) {
+    stop_changed_.WaitFor(stop_mutex_, end - std::chrono::steady_clock::now());
+  }
 }
 
 grpc::ServerWriteReactor<pb::Failure>* CoordinatorService::ListFailures(

@@ -1,7 +1,6 @@
 // CoordinatorService: the gRPC service that people and their programs call.
 #pragma once
 
-#include <atomic>
 #include <string>
 
 #include "coordinator/store/pg_release_store.h"
@@ -22,7 +21,7 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   CoordinatorService(PgReleaseStore& store, CoordinatorServiceOptions options);
 
   // Ends watchers, so that the server can stop.
-  void StopWatching() { stopping_.store(true); }
+  void StopWatching();
 
   grpc::ServerReadReactor<hypercore_nixos::v1::SubmitRequest>* Submit(
       grpc::CallbackServerContext* context, hypercore_nixos::v1::SubmitResponse* response) override;
@@ -46,11 +45,16 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   Result<NewRelease> ReadSubmission(const hypercore_nixos::v1::Submission& submission) const;
   Result<Submitted> SubmitList(const NewRelease& release,
                                rpc::MessageReader<hypercore_nixos::v1::SubmitRequest>& in);
+  bool stopping() const;
+  // Until the next look at a watched release, or the stop.
+  void PauseWatching();
   Result<void> Watch(ReleaseId release, rpc::MessageWriter<hypercore_nixos::v1::Release>& out);
 
   PgReleaseStore& store_;
   const CoordinatorServiceOptions options_;
-  std::atomic<bool> stopping_{false};
+  mutable Mutex stop_mutex_;
+  CondVar stop_changed_;
+  bool stopping_ HNX_GUARDED_BY(stop_mutex_) = false;
   rpc::ThreadPool calls_;
   rpc::ThreadPool watchers_;
 };

@@ -432,8 +432,11 @@ void Pipeline::EndWith(const Task& task, const Error& error) {
   const std::string word = reason ? std::string(nix::RejectReasonName(*reason)) : "verify-failed";
   metrics_.CountFailed(word);
   Log("verify")->warn("{} ({}): {}", task->unit.store_path, word, error.message);
+  // Bytes that were refused as often as their reason allows are wrong, however transient one such
+  // answer may be: the coordinator asks for them once more and not for minutes.
+  const ErrorCode code = error.code == ErrorCode::kUnavailable ? ErrorCode::kDataLoss : error.code;
   outcomes_.OnFailed(task->unit.ref,
-                     {error.code, word, fmt::format("{}: {}", task->unit.url, error.message), {}});
+                     {code, word, fmt::format("{}: {}", task->unit.url, error.message), {}});
 }
 
 bool Pipeline::idle() const {
