@@ -343,7 +343,7 @@ pid {dir}/run/nginx.pid;
 error_log {dir}/run/nginx.error.log warn;
 events {{ worker_connections 4096; }}
 http {{
-  access_log {dir}/run/nginx.access.log combined buffer=64k flush=1s;
+  access_log {dir}/run/nginx.access.log combined;
   client_body_temp_path {dir}/run/tmp; proxy_temp_path {dir}/run/tmp; fastcgi_temp_path {dir}/run/tmp;
   uwsgi_temp_path {dir}/run/tmp; scgi_temp_path {dir}/run/tmp;
   types {{ text/html html; text/x-nix-narinfo narinfo; application/x-xz xz; application/json json; }}

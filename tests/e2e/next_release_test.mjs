@@ -30,6 +30,7 @@ test('next release', async ({ scratch, owns }) => {
   console.log(`${fetched.length} of ${Object.keys(second.paths).length} paths' NARs were fetched`)
 
   step('both releases are served')
+  await mirror.manifest(second.release)
   await compareWithUpstream(mirror, channel.expected(1))
   await compareWithUpstream(mirror, second)
   const latest = await mirror.get(`/channels/${second.channel}/latest`)

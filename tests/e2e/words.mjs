@@ -12,6 +12,7 @@ const sourceDir = process.env.HNX_SOURCE_DIR ?? path.resolve(path.dirname(fileUR
 const binDir = process.env.HNX_BIN_DIR ?? path.join(sourceDir, 'build/test/bin')
 const demoTool = path.join(sourceDir, 'deploy/demo-channel')
 
+const REFRESH_TIMEOUT_MS = 10_000
 const START_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_MS = 60_000
 const POLL_MS = 100
@@ -266,8 +267,9 @@ export class Mirror {
   }
 
   async manifest (release) {
-    const body = await this.get(`/channels/${this.channel.info.channel}/${release}/manifest.json`)
-    check(body, `the mirror has no manifest of ${release}`)
+    // The gateway looks for a new version of the index twice a second.
+    const url = `/channels/${this.channel.info.channel}/${release}/manifest.json`
+    const body = await until(`the gateway shows the manifest of ${release}`, REFRESH_TIMEOUT_MS, () => this.get(url))
     return JSON.parse(body)
   }
 
