@@ -72,8 +72,8 @@ class Auditor {
   Result<void> CheckBlock(const Known& leaf);
   Result<void> CheckAbsentBlock(const Known& leaf, bool bytes_there);
   Result<void> CheckPresent(const Known& leaf, const Bytes& bytes, bool right);
-  // Whether a writer dropped the block after we began.
-  Result<bool> ClearedMeanwhile(BlockIndex block);
+  // Whether the block is marked absent now, whatever it was when we began.
+  Result<bool> IsAbsentNow(BlockIndex block);
   Result<Bytes> ReadData(std::uint64_t begin, std::uint64_t size);
   Result<void> CheckBlankSlots();
   Result<void> CheckBitsBeyondLength();
@@ -330,6 +330,11 @@ Result<void> Auditor::CheckAbsentBlock(const Known& leaf, bool bytes_there) {
     bytes_there = LeafHash(again) == leaf.node.hash;
   }
   if (bytes_there) {
+    // A writer that cut its tail and appended the same block again has marked it since.
+    HNX_ASSIGN_OR_RETURN(const bool absent, IsAbsentNow(block));
+    bytes_there = absent;
+  }
+  if (bytes_there) {
     FindBit(block, "is marked absent, but its bytes are there");
   } else if (block.value() < view_->header().contiguous_length) {
     FindBit(block, "is marked absent below the contiguous length that oplog notes");
@@ -340,7 +345,7 @@ Result<void> Auditor::CheckAbsentBlock(const Known& leaf, bool bytes_there) {
 Result<void> Auditor::CheckPresent(const Known& leaf, const Bytes& bytes, bool right) {
   const BlockIndex block = flat_tree::BlockOf(leaf.node.index);
   if (!right) {
-    HNX_ASSIGN_OR_RETURN(const bool cleared, ClearedMeanwhile(block));
+    HNX_ASSIGN_OR_RETURN(const bool cleared, IsAbsentNow(block));
     if (cleared) {
       ++report_.blocks_absent;
       return {};
@@ -360,7 +365,7 @@ Result<void> Auditor::CheckPresent(const Known& leaf, const Bytes& bytes, bool r
   return {};
 }
 
-Result<bool> Auditor::ClearedMeanwhile(BlockIndex block) {
+Result<bool> Auditor::IsAbsentNow(BlockIndex block) {
   for (int i = 1;; ++i) {
     Result<OplogContent> content = ReadOplog(storage_);
     if (!content) {
