@@ -183,10 +183,8 @@ function timeless (value) {
 
 async function result (mirror, expected) {
   const failures = mirror.failures().map(({ store_path: storePath, state, reason, blocked_by: by }) => [storePath, state, reason, by ?? ''])
-  return {
-    bytes: await compareWithUpstream(mirror, expected),
-    failures: failures.sort(),
-    manifest: timeless(await mirror.manifest(expected.release)) }
+  const manifest = timeless(await mirror.manifest(expected.release)) // first: it waits for the gateway
+  return { bytes: await compareWithUpstream(mirror, expected), failures: failures.sort(), manifest }
 }
 
 // {NAR file: in how many shards it lies}
