@@ -14,6 +14,7 @@ import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, sleep, ste
 
 const SHORT = { kills: '8', paths: '240', requests: '8', hits: '0' }
 const FULL = { kills: '50', paths: '1000', requests: '8', hits: '3' }
+const KILLS_FACTOR_MAX = 2
 const TICK_MS = 50
 const PAUSE_MS_MIN = 200
 const PAUSE_MS_MAX = 2500
@@ -61,6 +62,7 @@ class Storm {
     fs.writeFileSync(this.crashLog, '')
     this.points = crashPoints()
     this.kills = {}
+    this.tries = {} // how often a program was started to die at this point
     this.restarts = 0
   }
 
@@ -72,17 +74,20 @@ class Storm {
     return counts
   }
 
-  // The next start of a program dies at the crash point that was hit least, if it is one of that program.
+  // The next start of a program dies at a crash point of its that was hit too seldom; the one that was tried least.
   arm (program) {
     const kind = program.name.split('-')[0]
     const counts = this.hits()
-    const names = Object.keys(this.points).filter((name) => this.points[name] === kind)
-    const fewest = Math.min(...names.map((name) => counts[name]))
-    const wanted = this.armed && fewest < Math.max(1, Number(limits.hits)) ? names.filter((name) => counts[name] === fewest) : []
-    program.environment = wanted.length
-      ? { HNX_CRASH_AT: `${pick(wanted)}:${randomBetween(1, PASSES_BEFORE_CRASH_MAX)}`, HNX_CRASH_LOG: this.crashLog }
+    const seldom = Object.keys(this.points).filter((name) =>
+      this.points[name] === kind && counts[name] < Math.max(1, Number(limits.hits)))
+    const fewestTries = Math.min(...seldom.map((name) => this.tries[name] ?? 0))
+    const wanted = this.armed ? seldom.filter((name) => (this.tries[name] ?? 0) === fewestTries) : []
+    const point = wanted.length ? pick(wanted) : undefined
+    if (point) this.tries[point] = (this.tries[point] ?? 0) + 1
+    program.environment = point
+      ? { HNX_CRASH_AT: `${point}:${randomBetween(1, PASSES_BEFORE_CRASH_MAX)}`, HNX_CRASH_LOG: this.crashLog }
       : {}
-    program.spareUntil = wanted.length ? Date.now() + ARMED_MS : 0
+    program.spareUntil = point ? Date.now() + ARMED_MS : 0
   }
 
   killable () {
@@ -139,7 +144,8 @@ class Storm {
     if (!status) return false
     if (isSettled(status)) return true
     const leased = (status.workers ?? []).some((worker) => Number(worker.jobs) > 0)
-    if (this.armed && leased && Date.now() >= this.nextKillAt && this.killed < Number(limits.kills)) {
+    // Killed on beyond the number asked for while crash points are missing: each new start tries another one.
+    if (this.armed && leased && Date.now() >= this.nextKillAt && this.killed < KILLS_FACTOR_MAX * Number(limits.kills)) {
       await this.killOne()
       this.nextKillAt = Date.now() + randomBetween(PAUSE_MS_MIN, PAUSE_MS_MAX)
     }
