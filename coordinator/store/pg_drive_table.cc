@@ -64,11 +64,14 @@ std::string IdArray(const pqxx::result& rows) {
 Result<std::optional<DesiredDrive>> DriveTable::Shard(const DriveReport& drive) {
   auto row = transaction_.MaybeRow(sql::kLockShard, Binary(drive.key));
   if (!row && may_change_) {
-    // Whoever comes with content has a history that is not recorded here: what lies in it is taken
-    // over, but nobody can tell what peers have seen, so it is never appended to.
+    // Whoever comes with content and cannot say that nothing of it was ever recorded (an empty
+    // base: the process that reports it has made it) has a history that is not recorded here: what
+    // lies in it is taken over, but nobody can tell what peers have seen, so it is never appended
+    // to.
+    const bool made_now = drive.base && drive.base->IsEmpty();
     transaction_.Exec(sql::kInsertShard, Binary(drive.key), Binary(drive.content_key),
                       report_.worker_id, Signed(report_.incarnation), Signed(report_.nonce),
-                      !drive.head.IsEmpty());
+                      !drive.head.IsEmpty() && !made_now);
     row = transaction_.MaybeRow(sql::kLockShard, Binary(drive.key));
   }
   if (!row || (*row)["worker_id"].as<std::string>() != report_.worker_id) {

@@ -18,7 +18,11 @@ bool SameHead(const hyper::DriveHead& a, const hyper::DriveHead& b) {
 }
 
 ShardLedger::ShardLedger(const hyper::DriveHead& head, bool made_now)
-    : head_(head), standing_(made_now ? Standing::kWritable : Standing::kUnconfirmed) {}
+    : head_(head), standing_(made_now ? Standing::kWritable : Standing::kUnconfirmed) {
+  if (made_now) {
+    base_ = hyper::DriveHead{};  // nothing of it is recorded, and that is known
+  }
+}
 
 std::vector<ShardEntry> ShardLedger::EntriesAboveBase() const {
   std::vector<ShardEntry> entries;
@@ -83,14 +87,10 @@ void ShardLedger::Recorded(const hyper::DriveHead& recorded) {
     Refuse("the coordinator recorded another tree hash at the drive's length");
     return;
   }
-  const bool first_word_on_new_drive =
-      standing_ == Standing::kWritable && !base_ && recorded.db_length == 0;
   base_ = recorded;
-  if (!first_word_on_new_drive) {
-    commits_.clear();
-    unrecorded_ = 0;
-    standing_ = Standing::kNeedsTail;
-  }
+  commits_.clear();
+  unrecorded_ = 0;
+  standing_ = Standing::kNeedsTail;
 }
 
 void ShardLedger::SetTail(std::vector<ShardEntry> entries) {

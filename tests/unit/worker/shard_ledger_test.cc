@@ -38,6 +38,15 @@ TEST(ShardLedgerTest, ADriveMadeNowIsWritableAtOnce) {
   EXPECT_EQ(ledger.EntriesAboveBase().size(), 1U);
 }
 
+// Otherwise its first report looks like that of a drive whose record was lost, and it is sealed.
+TEST(ShardLedgerTest, ADriveMadeNowKnowsThatNothingOfItIsRecorded) {
+  ShardLedger made_now(Head(0), true);
+  made_now.Committed(Head(1), {Entry("a")});
+  ASSERT_TRUE(made_now.base().has_value());
+  EXPECT_TRUE(SameHead(*made_now.base(), Head(0)));
+  EXPECT_FALSE(ShardLedger(Head(1), false).base().has_value());
+}
+
 TEST(ShardLedgerTest, EntriesStayUntilARecordedHeadCoversThem) {
   ShardLedger ledger(Head(0), true);
   ledger.Recorded(Head(0));
