@@ -1,0 +1,2 @@
+list(APPEND HYPER_SOURCES
+  wire/token_bucket.cc)
