@@ -58,6 +58,13 @@ class CoreReader {
   // The bytes of a run of blocks.
   Result<ByteRange> Locate(BlockRange blocks);
 
+  // Answers a peer's request from the head of this view; see BuildProof. With kLocate the caller
+  // reads the bytes with ReadBytes and asks StillThere before it sends them: the writer may clear
+  // the block meanwhile.
+  Result<Proof> Prove(const ProofRequest& request, BlockBytes block_bytes = BlockBytes::kRead);
+  // Refreshes; whether the block is there and still lies at `bytes`.
+  Result<bool> StillThere(BlockIndex block, const ByteRange& bytes);
+
   // Locks the bytes of the blocks against clearing and looks, with the lock held, whether they are
   // all there: kNotFound when not. While the lock lives the bytes can be sent with sendfile(2) from
   // its descriptor; they are not verified. `wait`: clearing is short, so waiting is usual.

@@ -41,6 +41,7 @@
 #include "hyper/core/core_storage.h"
 #include "hyper/core/keys.h"
 #include "hyper/core/manifest.h"
+#include "hyper/core/proof_builder.h"
 
 namespace hnx::hyper {
 
@@ -184,6 +185,8 @@ class Hypercore {
   Result<void> ReadBytes(ByteOffset at, std::span<std::byte> out);
   // Where a block lies.
   Result<ByteRange> Locate(BlockIndex block);
+  // Answers a peer's request from the committed state; see BuildProof.
+  Result<Proof> Prove(const ProofRequest& request, BlockBytes block_bytes = BlockBytes::kRead);
 
   // -- Space
 
