@@ -35,6 +35,8 @@ class DriveTable {
   Result<Index> IndexDrive(const DriveReport& drive);
 
  private:
+  Result<Index> NextBatchOfIndex(const DriveReport& drive, Index answer);
+  Result<Index> RebuiltIndex(const DriveReport& drive, std::uint64_t published);
   void StoreEntries(std::int64_t shard, const std::vector<ShardEntry>& entries);
 
   PgTransaction& transaction_;

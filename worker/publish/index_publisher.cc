@@ -66,8 +66,8 @@ void IndexPublisher::Apply(const hyper::DriveHead& recorded, bool cut_tail,
   {
     MutexLock lock(mutex_);
     // A drive that lost accepted blocks must not look like the successor of what was accepted.
-    const bool shorter = head_.db_length < recorded.db_length ||
-                         head_.content_length < recorded.content_length;
+    const bool shorter =
+        head_.db_length < recorded.db_length || head_.content_length < recorded.content_length;
     base_ = shorter ? std::nullopt : std::optional(recorded);
     task_ = task;
     // What was just appended and waits to be accepted is no work to be done again.
@@ -89,6 +89,10 @@ std::chrono::milliseconds IndexPublisher::RunOnce() {
     MutexLock lock(mutex_);
     task = std::exchange(task_, std::nullopt);
     cut_to = std::exchange(cut_to_, std::nullopt);
+    // It was asked for again while it was being appended. By now it may be accepted.
+    if (task && task->batch == publish_batch_ && !cut_to) {
+      task.reset();
+    }
   }
   Result<void> done;
   if (cut_to) {

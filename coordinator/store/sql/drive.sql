@@ -107,6 +107,11 @@ SELECT applied_at IS NOT NULL AS applied, db_length, db_tree_hash, content_lengt
        content_byte_length
 FROM publish_batch WHERE batch = $1
 
+-- name: LastBatchWithin
+-- The last batch that an index drive with these lengths still holds whole.
+SELECT batch, db_length, db_tree_hash, content_length, content_tree_hash, content_byte_length
+FROM publish_batch WHERE db_length <= $1 AND content_length <= $2 ORDER BY batch DESC LIMIT 1
+
 -- name: ApplyBatch
 UPDATE publish_batch
 SET applied_at = now(), db_length = $2, db_tree_hash = $3, content_length = $4, content_tree_hash = $5,

@@ -311,31 +311,41 @@ void FakeWorker::Restart() {
 FakeIndex::FakeIndex(StoreRig& rig, const FakeUpstream& upstream)
     : key(Digest("index")), rig_(rig), upstream_(upstream) {}
 
+WorkerReport FakeIndex::Report() {
+  return {.worker_id = fmt::format("{:032x}", 0xfff),
+          .worker_name = "index",
+          .incarnation = incarnation_,
+          .nonce = 5,
+          .sequence = ++sequence_,
+          .indexes = true,
+          .jobs = {},
+          .drives = {{.key = key,
+                      .content_key = Digest("index content"),
+                      .head = head,
+                      .base = base_,
+                      .entries = {},
+                      .is_index = true,
+                      .publish_batch = batch}},
+          .version = "1"};
+}
+
 void FakeIndex::Step(bool lose_answer) {
-  const WorkerReport report{.worker_id = fmt::format("{:032x}", 0xfff),
-                            .worker_name = "index",
-                            .incarnation = incarnation_,
-                            .nonce = 5,
-                            .sequence = ++sequence_,
-                            .indexes = true,
-                            .jobs = {},
-                            .drives = {{.key = key,
-                                        .content_key = Digest("index content"),
-                                        .head = head,
-                                        .base = base_,
-                                        .entries = {},
-                                        .is_index = true,
-                                        .publish_batch = batch}},
-                            .version = "1"};
-  const DesiredState desired = Must(rig_.synchronizer->Synchronize(report));
+  const DesiredState desired = Must(rig_.synchronizer->Synchronize(Report()));
   if (lose_answer) {
     return;
   }
   ASSERT_EQ(desired.drives.size(), 1U);
-  ASSERT_TRUE(desired.drives[0].recorded.SameAs(head));
-  base_ = desired.drives[0].recorded;
+  const DriveHead& recorded = desired.drives[0].recorded;
+  ASSERT_FALSE(recorded.ShorterThan(announced_) && !volume_was_lost_)
+      << "peers have seen length " << announced_.db_length << " of the index, it was to go back to "
+      << recorded.db_length;
+  announced_ = recorded;
+  base_ = recorded;
+  if (desired.drives[0].cut_tail) {
+    CutTo(recorded);
+  }
   if (desired.publish) {
-    ASSERT_TRUE(desired.publish->base.SameAs(head));
+    CutTo(desired.publish->base);
     Apply(desired.publish->batch);
   }
 }
@@ -344,10 +354,28 @@ void FakeIndex::Restart() {
   ++incarnation_;
   sequence_ = 0;
   base_.reset();
+  batch = 0;
+}
+
+void FakeIndex::RestoreVolume(std::size_t batches) {
+  volume_was_lost_ = true;
+  CutTo(versions_.at(batches).head);
+  Restart();
+}
+
+void FakeIndex::CutTo(const DriveHead& base) {
+  while (versions_.size() > 1 && !versions_.back().head.SameAs(base)) {
+    versions_.pop_back();
+    batch = 0;
+  }
+  ASSERT_TRUE(versions_.back().head.SameAs(base)) << "the drive never had this head";
+  head = versions_.back().head;
+  files_ = versions_.back().files;
+  links_ = versions_.back().links;
 }
 
 void FakeIndex::Apply(std::uint64_t number) {
-  ASSERT_EQ(number, batch + 1) << "batches are numbered without a hole";
+  ASSERT_EQ(number, versions_.size()) << "batches are numbered without a hole";
   std::string everything;
   std::string open;
   Must(rig_.publisher->ReadBatch(
@@ -374,6 +402,7 @@ void FakeIndex::Apply(std::uint64_t number) {
       }));
   head = Grow(head, everything, everything.size());
   batch = number;
+  versions_.push_back({head, files_, links_});
   CheckClosure();
 }
 

@@ -117,9 +117,13 @@ class FakeIndex {
  public:
   FakeIndex(StoreRig& rig, const FakeUpstream& upstream);
 
+  coordinator::WorkerReport Report();
   // One call, and the batch it was given, if any.
   void Step(bool lose_answer = false);
+  // Comes back with its drive and no memory of which batch was the last.
   void Restart();
+  // Its volume comes back as it was after this many batches.
+  void RestoreVolume(std::size_t batches);
 
   const std::map<std::string, std::string>& files() const { return files_; }
   const std::map<std::string, std::string>& links() const { return links_; }
@@ -130,11 +134,22 @@ class FakeIndex {
   Bytes key;
 
  private:
+  // The drive after a batch.
+  struct Version {
+    coordinator::DriveHead head;
+    std::map<std::string, std::string> files;
+    std::map<std::string, std::string> links;
+  };
+
   void Apply(std::uint64_t number);
+  void CutTo(const coordinator::DriveHead& base);
   void CheckClosure() const;
 
   StoreRig& rig_;
   const FakeUpstream& upstream_;
+  std::vector<Version> versions_{1};  // the last one is what the drive holds
+  coordinator::DriveHead announced_;  // what was ever called recorded: no less may follow
+  bool volume_was_lost_ = false;
   std::uint64_t incarnation_ = 1;
   std::uint64_t sequence_ = 0;
   std::optional<coordinator::DriveHead> base_;

@@ -205,6 +205,59 @@ TEST_F(SynchronizeTest, TakesNoIndexWithAnotherKey) {
   EXPECT_EQ(CodeOf(report), ErrorCode::kFailedPrecondition);
 }
 
+TEST_F(SynchronizeTest, ARestartedIndexGoesOnWhereItWas) {
+  Mirror(upstream_);
+  WorkOff(worker_);
+  PublishAll(index_);
+  const DriveHead published = index_.head;
+  ASSERT_GT(published.db_length, 0U);
+  index_.Restart();
+  index_.Step();
+  EXPECT_TRUE(index_.head.SameAs(published));
+  EXPECT_EQ(Ask("SELECT published_batch FROM mirror"), Ask("SELECT max(batch) FROM publish_batch"));
+}
+
+TEST_F(SynchronizeTest, ATailOfTheIndexThatWasNotAcceptedIsCutOffAndMadeAgain) {
+  Mirror(upstream_);
+  WorkOff(worker_);
+  index_.Step();  // names itself
+  rig_.Background();
+  index_.Step();  // appends the first batch
+  const DriveHead once = index_.head;
+  ASSERT_GT(once.db_length, 0U);
+  index_.Restart();
+  index_.Step();
+  EXPECT_TRUE(index_.head.SameAs(once));
+  PublishAll(index_);
+  index_.Restart();
+  PublishAll(index_);
+  EXPECT_EQ(rig_.View(release_).state, "settled");
+}
+
+TEST_F(SynchronizeTest, AnIndexRestoredFromAnOlderCopyIsBroughtUpToDateFromTheLog) {
+  Mirror(upstream_);
+  WorkOff(worker_);
+  PublishAll(index_);
+  const DriveHead published = index_.head;
+  const std::uint64_t batches = std::stoull(Ask("SELECT max(batch) FROM publish_batch"));
+  ASSERT_GE(batches, 2U);
+  index_.RestoreVolume(1);
+  for (std::uint64_t i = 0; i < batches; ++i) {
+    index_.Step();
+  }
+  EXPECT_TRUE(index_.head.SameAs(published));
+}
+
+TEST_F(SynchronizeTest, AnIndexThatIsLongerThanAnyBatchMadeItIsLeftAlone) {
+  Mirror(upstream_);
+  WorkOff(worker_);
+  PublishAll(index_);
+  index_.Restart();
+  WorkerReport report = index_.Report();
+  report.drives[0].head.db_length += 7;
+  EXPECT_EQ(CodeOf(report), ErrorCode::kFailedPrecondition);
+}
+
 TEST_F(SynchronizeTest, TakesNoFilledIndexIntoAnEmptyDatabase) {
   WorkerReport report = worker_.Report();
   report.indexes = true;
