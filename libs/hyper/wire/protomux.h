@@ -68,6 +68,7 @@ enum class ChannelEnd {
 
 class Channel;
 class Protomux;
+class SendBatch;
 
 class ChannelHandler {
  public:
@@ -187,7 +188,8 @@ class Protomux {
   // Our ids; an id is free when the remote has answered its open and the channel is closed.
   struct Local {
     std::unique_ptr<Channel> channel;  // null: closed, or free
-    bool awaits_answer = false;        // the remote has sent neither open nor reject
+    ChannelName name;
+    bool awaits_answer = false;  // the remote has sent neither open nor reject
   };
   struct Name {
     Channel* channel = nullptr;
@@ -195,7 +197,6 @@ class Protomux {
     std::uint64_t incoming = 0;           // the remote id that waits for us; 0: none
   };
   using Names = std::map<ChannelName, Name>;
-  struct Batch;
 
   Result<void> Dispatch(std::uint64_t remote_id, ByteView rest, bool in_batch);
   Result<void> OnControl(std::uint64_t type, ByteView payload, bool in_batch);
@@ -204,9 +205,13 @@ class Protomux {
   Result<void> OnRejectMessage(ByteView payload);
   Result<void> OnCloseMessage(ByteView payload);
   Result<void> Buffer(Remote& remote, std::uint64_t type, ByteView payload);
+  Result<void> CountBuffered(Remote& remote, std::size_t size);
+  // The remote's open for a channel of ours.
+  Result<void> AnswerOwnOpen(Names::iterator name, std::uint64_t remote_id, ByteView handshake);
   Result<void> Pair(std::uint64_t remote_id);
   Result<void> FinishOpen(Channel& channel, std::uint64_t remote_id);
   Result<void> Reject(std::uint64_t remote_id);
+  Result<void> SendReject(std::uint64_t remote_id);
   Remote* FindRemote(std::uint64_t remote_id);
   void FreeRemote(std::uint64_t remote_id);
   std::uint64_t TakeLocalId();
@@ -218,14 +223,9 @@ class Protomux {
   void CollectGarbage();
   Error Fail(Error error);
 
-  std::span<std::byte> BeginItem(std::uint64_t local_id, std::uint64_t type, std::size_t size);
-  void CommitItem();
-  void AbandonItem();
   void SendControl(std::uint64_t type, ByteView payload);
-  void FlushBatch();
 
-  MessageSink& sink_;
-  const Clock& clock_;
+  const std::unique_ptr<SendBatch> sender_;
   PairHandler* const pair_;
   TokenBucket opens_;
   TokenBucket rejects_;
@@ -236,11 +236,8 @@ class Protomux {
   std::vector<std::uint64_t> free_locals_;
   std::vector<std::unique_ptr<Channel>> garbage_;
   std::size_t channel_count_ = 0;
-  std::size_t remote_count_ = 0;
   std::size_t buffered_bytes_ = 0;
   int depth_ = 0;  // of handler calls
-  int corked_ = 0;
-  std::unique_ptr<Batch> batch_;
   std::optional<Error> failure_;
   bool ended_ = false;
 };
