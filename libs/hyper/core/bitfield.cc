@@ -106,6 +106,16 @@ Result<BlockIndex> Bitfield::Find(bool value, BlockRange range) {
   return range.end;
 }
 
+Result<std::optional<BlockIndex>> Bitfield::FindLastSet(BlockRange range) {
+  for (BlockIndex at = range.end; at > range.begin; at = at - 1) {
+    HNX_ASSIGN_OR_RETURN(const bool set, Has(at - 1));
+    if (set) {
+      return std::optional(at - 1);
+    }
+  }
+  return std::optional<BlockIndex>();
+}
+
 void Bitfield::Set(BlockRange range, bool value) {
   if (range.begin >= range.end) {
     return;

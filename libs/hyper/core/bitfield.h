@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -26,6 +27,8 @@ class Bitfield {
   Result<bool> Has(BlockIndex block);
   // The first block of the range whose bit is `value`; the range's end when there is none.
   Result<BlockIndex> Find(bool value, BlockRange range);
+  // The last block of the range whose bit is set. Looks at each, from the end.
+  Result<std::optional<BlockIndex>> FindLastSet(BlockRange range);
 
   void Set(BlockRange range, bool value);
   // Ranges that were set to `value` since the last flush, merged and in order.

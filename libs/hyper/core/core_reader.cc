@@ -133,8 +133,12 @@ Result<ByteRange> CoreReader::Locate(BlockIndex block) {
 
 Result<ByteRange> CoreReader::Locate(BlockRange blocks) {
   HNX_ASSIGN_OR_RETURN(const ByteRange first, Locate(blocks.begin));
-  HNX_ASSIGN_OR_RETURN(const ByteRange end, Locate(blocks.end));
-  return ByteRange{first.begin, end.begin};
+  if (blocks.empty()) {
+    return ByteRange{first.begin, first.begin};
+  }
+  // Not the beginning of the next block: in a sparse core nobody may know where that is.
+  HNX_ASSIGN_OR_RETURN(const ByteRange last, Locate(blocks.end - 1));
+  return ByteRange{first.begin, last.end};
 }
 
 Result<CoreReader::LockedBlocks> CoreReader::LockRange(BlockRange blocks, LockWait wait) {
@@ -152,6 +156,30 @@ Result<CoreReader::LockedBlocks> CoreReader::LockRange(BlockRange blocks, LockWa
     return Unavailable("core " + name() + ": blocks moved while they were locked");
   }
   return LockedBlocks{bytes, std::move(lock)};
+}
+
+Result<Proof> CoreReader::Prove(const ProofRequest& request, BlockBytes block_bytes) {
+  HNX_ASSIGN_OR_RETURN(Proof proof, impl_->ReadFresh([&] {
+    return BuildProof(*impl_->view, request, block_bytes);
+  }));
+  if (proof.block && block_bytes == BlockBytes::kRead) {
+    HNX_ASSIGN_OR_RETURN(const bool there, StillThere(proof.block->index, proof.block->bytes));
+    if (!there) {
+      return NotFound("core " + name() + ": block " + std::to_string(proof.block->index.value()) +
+                      " was cleared while it was read");
+    }
+  }
+  return proof;
+}
+
+Result<bool> CoreReader::StillThere(BlockIndex block, const ByteRange& bytes) {
+  HNX_TRY(impl_->Refresh());
+  HNX_ASSIGN_OR_RETURN(const bool here, Has(block));
+  if (!here) {
+    return false;
+  }
+  HNX_ASSIGN_OR_RETURN(const ByteRange now, Locate(block));
+  return now == bytes;
 }
 
 Result<void> CoreReader::ReadBytes(ByteOffset at, std::span<std::byte> out) {

@@ -140,6 +140,12 @@ Result<void> CoreView::ExtendContiguous() {
   return {};
 }
 
+void CoreView::LearnManifest(Manifest manifest) {
+  HNX_CHECK(!identity_.manifest && CoreKeyOf(manifest) == identity_.key);
+  header_.manifest = manifest;
+  identity_.manifest = std::move(manifest);
+}
+
 Result<void> CoreView::Apply(const OplogEntry& entry, MerkleTree tree) {
   HNX_TRY(Overlay(entry));
   if (entry.upgrade) {
@@ -172,7 +178,17 @@ Result<ByteRange> CoreView::Locate(BlockIndex block) {
                                              std::to_string(block.value()) + " of " +
                                              std::to_string(head_.length)};
   }
-  return nodes_.Locate(tree_, block);
+  HNX_ASSIGN_OR_RETURN(const std::optional<ByteRange> range, nodes_.TryLocate(tree_, block));
+  if (range) {
+    return *range;
+  }
+  HNX_ASSIGN_OR_RETURN(const bool here, Has(block));
+  const std::string what = "core " + storage_.Name() + ": tree lacks a node on the way to block " +
+                           std::to_string(block.value());
+  if (here) {
+    return DataLoss(what);
+  }
+  return NotFound(what + ", which is not here");
 }
 
 Result<Bytes> CoreView::Get(BlockIndex block) {
@@ -184,7 +200,7 @@ Result<Bytes> CoreView::Get(BlockIndex block) {
   HNX_ASSIGN_OR_RETURN(const bool here, bits_.Has(block));
   if (!here) {
     return NotFound("core " + storage_.Name() + ": block " + std::to_string(block.value()) +
-                    " was cleared");
+                    " is not here");
   }
   HNX_ASSIGN_OR_RETURN(const ByteRange range, nodes_.Locate(tree_, block));
   // A damaged node must not make us allocate what no file holds.

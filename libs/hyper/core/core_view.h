@@ -43,10 +43,14 @@ class CoreView {
   // The oplog as it was loaded; its entries were taken out.
   const OplogContent& loaded() const { return loaded_; }
 
+  // What a peer taught us of who may sign; it must be the manifest that the key names.
+  void LearnManifest(Manifest manifest);
+
   // An entry that is in the oplog now. `tree` is the tree after it (when it has an upgrade).
   Result<void> Apply(const OplogEntry& entry, MerkleTree tree);
 
   Result<bool> Has(BlockIndex block);
+  // kOutOfRange, and kNotFound for an absent block when the nodes that tell are not here.
   Result<ByteRange> Locate(BlockIndex block);
   // The block, checked up to the signed roots. kOutOfRange, kNotFound (cleared), kDataLoss.
   Result<Bytes> Get(BlockIndex block);

@@ -232,7 +232,7 @@ Result<CoreHead> Hypercore::CommitPrepared() {
   entry.upgrade = std::move(upgrade);
   entry.bitfield = BitfieldUpdate{false, {BlockIndex(before.length), BlockIndex(tree.length())}};
   entry.nodes = std::move(impl_->staged.nodes);
-  Result<void> recorded = impl_->Record(entry, tree);
+  Result<void> recorded = impl_->Record({&entry, 1}, tree);
   if (!recorded) {
     impl_->staged.nodes = std::move(entry.nodes);  // still staged: the commit can be tried again
     return std::move(recorded).error();

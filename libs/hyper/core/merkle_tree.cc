@@ -105,14 +105,25 @@ Hash MerkleTree::hash() const {
 
 void MerkleTree::Append(const Hash& leaf_hash, std::uint64_t block_length,
                         std::vector<TreeNode>& created) {
-  HNX_CHECK(length_ < flat_tree::kBlocksMax);
-  const TreeNode leaf{flat_tree::LeafOf(BlockIndex(length_)), block_length, leaf_hash};
-  roots_.push_back(leaf);
-  created.push_back(leaf);
-  ++length_;
-  byte_length_ += block_length;
-  // One merge for each trailing zero bit of the new length, as in binary addition.
-  for (std::uint64_t rest = length_; rest % 2 == 0; rest /= 2) {
+  AppendSubtree({flat_tree::LeafOf(BlockIndex(length_)), block_length, leaf_hash}, created);
+}
+
+bool MerkleTree::Fits(TreeIndex node) const {
+  const std::uint64_t blocks = std::uint64_t{1} << flat_tree::Depth(node);
+  return flat_tree::BlocksBelow(node).begin.value() == length_ && length_ % blocks == 0 &&
+         blocks <= flat_tree::kBlocksMax - length_;
+}
+
+void MerkleTree::AppendSubtree(const TreeNode& node, std::vector<TreeNode>& created) {
+  HNX_CHECK(Fits(node.index));
+  roots_.push_back(node);
+  created.push_back(node);
+  const std::uint64_t blocks = std::uint64_t{1} << flat_tree::Depth(node.index);
+  length_ += blocks;
+  byte_length_ += node.size;
+  // One merge for each trailing zero bit that the new length has above the subtree's size, as in
+  // binary addition.
+  for (std::uint64_t rest = length_ / blocks; rest % 2 == 0; rest /= 2) {
     const TreeNode parent = ParentOf(roots_[roots_.size() - 2], roots_.back());
     roots_.pop_back();
     roots_.back() = parent;

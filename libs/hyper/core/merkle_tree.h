@@ -65,6 +65,11 @@ class MerkleTree {
   // Appends a block with this leaf hash; every node that comes into being (the leaf first) is added
   // to `created`.
   void Append(const Hash& leaf_hash, std::uint64_t block_length, std::vector<TreeNode>& created);
+  // Whether the blocks below `node` may come next: it begins behind the last block, and no larger
+  // tree to its left is yet to be completed.
+  bool Fits(TreeIndex node) const;
+  // Appends all blocks below a node that fits; as Append.
+  void AppendSubtree(const TreeNode& node, std::vector<TreeNode>& created);
 
   friend bool operator==(const MerkleTree&, const MerkleTree&) = default;
 

@@ -281,19 +281,23 @@ Result<OplogMark> ReadOplogMark(CoreStorage& storage, const OplogMark& earlier) 
 OplogWriter::OplogWriter(CoreStorage& storage, const OplogContent& content)
     : storage_(storage), bits_(content.bits), end_(content.end) {}
 
-Result<void> OplogWriter::Append(const OplogEntry& entry) {
-  const Bytes payload = entry.Encode();
-  if (payload.size() > kOplogPayloadBytesMax) {
-    return ResourceExhausted("core " + storage_.Name() + ": an oplog entry of " +
-                             std::to_string(payload.size()) + " bytes exceeds the format's limit");
+Result<void> OplogWriter::Append(std::span<const OplogEntry> entries) {
+  Bytes frames;
+  for (const OplogEntry& entry : entries) {
+    const Bytes payload = entry.Encode();
+    if (payload.size() > kOplogPayloadBytesMax) {
+      return ResourceExhausted("core " + storage_.Name() + ": an oplog entry of " +
+                               std::to_string(payload.size()) +
+                               " bytes exceeds the format's limit");
+    }
+    AppendTo(frames, EncodeFrame(payload, bits_[0] != bits_[1]));
   }
-  const Bytes frame = EncodeFrame(payload, bits_[0] != bits_[1]);
-  Result<void> written = storage_.Write(CoreFile::kOplog, end_, frame);
+  Result<void> written = storage_.Write(CoreFile::kOplog, end_, frames);
   if (!written) {
     broken_ = !storage_.Truncate(CoreFile::kOplog, end_).has_value();
     return written;
   }
-  end_ += frame.size();
+  end_ += frames.size();
   return {};
 }
 

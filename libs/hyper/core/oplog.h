@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -139,9 +140,10 @@ class OplogWriter {
   // After what was read (and cut to content.end).
   OplogWriter(CoreStorage& storage, const OplogContent& content);
 
-  // Writes one entry behind the last, unsynced. After an error the file is as before, or broken()
-  // tells that it could not be brought back.
-  Result<void> Append(const OplogEntry& entry);
+  // Writes entries behind the last, unsynced, in one write. After an error the file is as before,
+  // or broken() tells that it could not be brought back.
+  Result<void> Append(std::span<const OplogEntry> entries);
+  Result<void> Append(const OplogEntry& entry) { return Append({&entry, 1}); }
   std::uint64_t entries_bytes() const { return end_ - kOplogEntriesOffset; }
 
   // Writes the header into the older slot and syncs it: from here on no entry counts.

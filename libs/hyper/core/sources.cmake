@@ -15,5 +15,10 @@ list(APPEND HYPER_SOURCES
   core/oplog.cc
   core/oplog_codec.cc
   core/page_cache.cc
+  core/proof_builder.cc
+  core/proof_tree.cc
+  core/proof_verifier.cc
+  core/recorded_core.cc
+  core/tree_nodes.cc
   core/tree_signature.cc
   core/tree_store.cc)

@@ -7,33 +7,27 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <vector>
+#include <string>
 
 #include "base/result.h"
 #include "hyper/codec/index_types.h"
 #include "hyper/core/core_storage.h"
 #include "hyper/core/merkle_tree.h"
 #include "hyper/core/page_cache.h"
+#include "hyper/core/tree_nodes.h"
 
 namespace hnx::hyper {
 
 // u64le size || hash.
 inline constexpr std::size_t kTreeSlotBytes = 40;
 
-class TreeStore {
+class TreeStore final : public TreeNodes {
  public:
   // `storage` must outlive the store.
   explicit TreeStore(CoreStorage& storage) : storage_(storage), pages_(storage, CoreFile::kTree) {}
 
-  // The node, blank when there is none.
-  Result<TreeNode> Get(TreeIndex index);
-  // The node; kDataLoss when there is none.
-  Result<TreeNode> Require(TreeIndex index);
-  Result<MerkleTree> TreeOf(std::uint64_t length);
-  // Where the blocks of `tree` lie; `block` may be one behind the last (then the range is empty).
-  Result<ByteRange> Locate(const MerkleTree& tree, BlockIndex block);
-  // Checks that `leaf` is the leaf of its block, up to a root of `tree`; kDataLoss when not.
-  Result<void> VerifyLeaf(const MerkleTree& tree, const TreeNode& leaf);
+  Result<TreeNode> Get(TreeIndex index) override;
+  std::string Name() const override { return storage_.Name(); }
 
   void Put(const TreeNode& node);
   // Forgets every node that a tree of `length` blocks does not have.
