@@ -38,9 +38,10 @@
 
 namespace hnx::hyper {
 
-// Staged and uncommitted; Receive commits by itself when either is reached.
+// Staged and uncommitted: when one of them is reached, full().
 inline constexpr std::uint64_t kReplicaStagedBytesMax = std::uint64_t{16} << 20;
 inline constexpr std::size_t kReplicaStagedBlocksMax = 4096;
+inline constexpr std::size_t kReplicaStagedNodesMax = std::size_t{32} << 10;
 
 // What of a proof was new and is staged.
 struct ProofStaged {
@@ -93,8 +94,9 @@ class ReplicaCore {
   // The first block of the range that is neither committed nor staged.
   Result<BlockIndex> NextMissing(BlockRange blocks);
 
-  // Requests with the right node counts for what we have now. A block beyond staged_head() is asked
-  // for together with an upgrade to `remote_length`.
+  // Requests with the right node counts for what we have now, of our fork; at length 0 the caller
+  // puts the peer's fork. A block beyond staged_head() is asked for together with an upgrade to
+  // `remote_length`.
   Result<ProofRequest> RequestBlock(BlockIndex block, std::uint64_t remote_length);
   // kInvalidArgument when remote_length is not greater than ours.
   Result<ProofRequest> RequestUpgrade(std::uint64_t remote_length);
@@ -104,16 +106,16 @@ class ReplicaCore {
   // -- Filling
 
   // Judges and stages. The block's bytes may be borrowed. Errors are trouble of our own; after one
-  // nothing of this proof is staged.
+  // nothing of this proof is staged. kResourceExhausted: full(), commit first.
   Result<ReceiveVerdict> Receive(const ProofRequest& request, const Proof& proof);
   // The blocks that this commit made present: in order, merged.
   struct Committed {
     CoreHead head;
     std::vector<BlockRange> blocks;
   };
-  // Blocks that Receive committed by itself since the last call are among the result.
   Result<Committed> Commit();
   bool anything_staged() const;
+  bool full() const;
   std::uint64_t staged_bytes() const;
   Result<void> DropStaged();
 
@@ -129,6 +131,7 @@ class ReplicaCore {
   // -- Space and upkeep
 
   // As Hypercore::Clear: the blocks become absent, their space goes back, the tree stays.
+  // kFailedPrecondition: blocks are staged.
   Result<void> Clear(BlockRange blocks, LockWait wait = LockWait::kFail);
   Result<void> Flush();
   // Flushes, then checks what is there.

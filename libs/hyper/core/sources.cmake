@@ -19,6 +19,7 @@ list(APPEND HYPER_SOURCES
   core/proof_tree.cc
   core/proof_verifier.cc
   core/recorded_core.cc
+  core/replica_core.cc
   core/tree_nodes.cc
   core/tree_signature.cc
   core/tree_store.cc)

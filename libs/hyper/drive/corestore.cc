@@ -42,6 +42,12 @@ void SyncOrDie(int fd, const std::filesystem::path& path) {
   }
 }
 
+Error AnotherCore(const std::filesystem::path& folder, const CoreKey& found,
+                  const CoreKey& expected) {
+  return DataLoss("open core in " + folder.string() + ": it is the core " + found.ToHex() +
+                  ", not " + expected.ToHex());
+}
+
 }  // namespace
 
 Corestore::Corestore(std::filesystem::path folder, const PrimaryKey& primary_key, UniqueFd lock)
@@ -105,20 +111,44 @@ Result<std::unique_ptr<Corestore>> Corestore::Open(std::filesystem::path folder)
   return store;
 }
 
-Result<std::unique_ptr<Hypercore>> Corestore::OpenExisting(const CoreKey& key) {
-  const std::filesystem::path folder = CoreFolder(folder_, DiscoveryKeyOf(key));
+std::filesystem::path Corestore::FolderOf(const CoreKey& key) const {
+  return CoreFolder(folder_, DiscoveryKeyOf(key));
+}
+
+bool Corestore::Exists(const CoreKey& key) const {
   std::error_code error;
-  const auto size = std::filesystem::file_size(folder / "oplog", error);
-  if (error || size == 0) {
+  const auto size = std::filesystem::file_size(FolderOf(key) / "oplog", error);
+  return !error && size > 0;
+}
+
+Result<std::unique_ptr<Hypercore>> Corestore::OpenExisting(const CoreKey& key) {
+  const std::filesystem::path folder = FolderOf(key);
+  if (!Exists(key)) {
     return NotFound("open core in " + folder.string() + ": there is none");
   }
   HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenForWriting(folder));
   HNX_ASSIGN_OR_RETURN(auto core, Hypercore::Open(std::move(storage)));
   if (core->key() != key) {
-    return DataLoss("open core in " + folder.string() + ": it is the core " + core->key().ToHex() +
-                    ", not " + key.ToHex());
+    return AnotherCore(folder, core->key(), key);
   }
   return core;
+}
+
+Result<std::unique_ptr<ReplicaCore>> Corestore::OpenReplica(const CoreKey& key) {
+  const std::filesystem::path folder = FolderOf(key);
+  if (Exists(key)) {
+    HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenForWriting(folder));
+    auto core = ReplicaCore::Open(std::move(storage));
+    if (core && (*core)->key() != key) {
+      return AnotherCore(folder, (*core)->key(), key);
+    }
+    // Not found: a creation that a crash cut off.
+    if (core || core.error().code != ErrorCode::kNotFound) {
+      return core;
+    }
+  }
+  HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenForWriting(folder));
+  return ReplicaCore::Create(std::move(storage), key);
 }
 
 Result<std::unique_ptr<Hypercore>> Corestore::OpenOrCreate(NewCore core) {
@@ -127,8 +157,7 @@ Result<std::unique_ptr<Hypercore>> Corestore::OpenOrCreate(NewCore core) {
   if (existing || existing.error().code != ErrorCode::kNotFound) {
     return existing;
   }
-  HNX_ASSIGN_OR_RETURN(auto storage,
-                       FlatCoreStorage::OpenForWriting(CoreFolder(folder_, DiscoveryKeyOf(key))));
+  HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenForWriting(FolderOf(key)));
   return Hypercore::Create(std::move(storage), std::move(core));
 }
 

@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/result.h"
 #include "hyper/core/hypercore.h"
+#include "hyper/core/replica_core.h"
 
 namespace hnx::hyper {
 
@@ -49,10 +50,15 @@ class Corestore {
   Result<std::unique_ptr<Hypercore>> OpenNamed(std::string_view name);
   // A core without a name, signed with a given key.
   Result<std::unique_ptr<Hypercore>> OpenOrCreate(NewCore core);
+  // A copy of somebody else's core, filled from peers. Made when missing; there is no other sign of
+  // it than its folder. kFailedPrecondition: its secret key is here, so it is a core of our own.
+  Result<std::unique_ptr<ReplicaCore>> OpenReplica(const CoreKey& key);
 
  private:
   Corestore(std::filesystem::path folder, const PrimaryKey& primary_key, UniqueFd lock);
 
+  bool Exists(const CoreKey& key) const;
+  std::filesystem::path FolderOf(const CoreKey& key) const;
   Result<std::unique_ptr<Hypercore>> OpenExisting(const CoreKey& key);
 
   std::filesystem::path folder_;
