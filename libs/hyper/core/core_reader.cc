@@ -1,5 +1,6 @@
 #include "hyper/core/core_reader.h"
 
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <utility>
@@ -123,6 +124,16 @@ Result<bool> CoreReader::HasAll(BlockRange blocks) {
   return gap == blocks.end;
 }
 
+Result<BlockIndex> CoreReader::Find(bool present, BlockRange blocks) {
+  const BlockIndex end = std::min(blocks.end, BlockIndex(length()));
+  if (blocks.begin >= end) {
+    return present ? blocks.end : blocks.begin;
+  }
+  HNX_ASSIGN_OR_RETURN(const BlockIndex found,
+                       impl_->view->bits().Find(present, {blocks.begin, end}));
+  return found == end && present ? blocks.end : found;
+}
+
 Result<Bytes> CoreReader::Get(BlockIndex block) {
   return impl_->ReadFresh([&] { return impl_->view->Get(block); });
 }
@@ -170,6 +181,37 @@ Result<Proof> CoreReader::Prove(const ProofRequest& request, BlockBytes block_by
     }
   }
   return proof;
+}
+
+Result<Proof> CoreReader::ProveAt(const CoreHead& head, const ProofRequest& request) {
+  return impl_->ReadFresh([&]() -> Result<Proof> {
+    CoreView& view = *impl_->view;
+    HNX_ASSIGN_OR_RETURN(const MerkleTree tree, view.nodes().TreeOf(head.length));
+    if (request.block) {
+      const bool below = request.block->index.value() < head.length;
+      HNX_ASSIGN_OR_RETURN(const bool here, view.Has(request.block->index));
+      if (!below || !here) {
+        return NotFound("core " + name() + ": block " +
+                        std::to_string(request.block->index.value()) + " is not here");
+      }
+    }
+    const TreeState state{view.identity(), head, tree, view.nodes()};
+    HNX_ASSIGN_OR_RETURN(Proof proof, BuildProof(state, request));
+    if (proof.block) {
+      HNX_ASSIGN_OR_RETURN(proof.block->bytes, view.Locate(proof.block->index));
+    }
+    return proof;
+  });
+}
+
+Result<CoreHead> CoreReader::HeadAt(std::uint64_t length) {
+  HNX_ASSIGN_OR_RETURN(const MerkleTree tree, impl_->view->nodes().TreeOf(length));
+  CoreHead head;
+  head.length = length;
+  head.fork = impl_->view->head().fork;
+  head.byte_length = tree.byte_length();
+  head.tree_hash = tree.hash();
+  return head;
 }
 
 Result<bool> CoreReader::StillThere(BlockIndex block, const ByteRange& bytes) {

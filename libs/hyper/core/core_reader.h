@@ -52,6 +52,8 @@ class CoreReader {
   Result<bool> Has(BlockIndex block);
   // Whether every block of the range is there.
   Result<bool> HasAll(BlockRange blocks);
+  // The first block of the range that is there (or is not); the range's end when there is none.
+  Result<BlockIndex> Find(bool present, BlockRange blocks);
   // As Hypercore::Get. When the writer cut or cleared in the meantime the view is refreshed.
   Result<Bytes> Get(BlockIndex block);
   Result<ByteRange> Locate(BlockIndex block);
@@ -62,6 +64,11 @@ class CoreReader {
   // reads the bytes with ReadBytes and asks StillThere before it sends them: the writer may clear
   // the block meanwhile.
   Result<Proof> Prove(const ProofRequest& request, BlockBytes block_bytes = BlockBytes::kRead);
+  // The same from an earlier head of this core: the one that is announced while the writer is
+  // further already. Only located, see kLocate.
+  Result<Proof> ProveAt(const CoreHead& head, const ProofRequest& request);
+  // What the core was at an earlier length, without the signature.
+  Result<CoreHead> HeadAt(std::uint64_t length);
   // Refreshes; whether the block is there and still lies at `bytes`.
   Result<bool> StillThere(BlockIndex block, const ByteRange& bytes);
 

@@ -1,0 +1,225 @@
+// Downloader: fills a ReplicaCore from any number of peers. Sans-I/O: sessions hand in what peers
+// say, Tick hands in the time.
+//
+//  - Keeps to the longest head that a peer can prove (Follow), one upgrade in flight at a time.
+//  - Wanted blocks: selections (ranges, whole cores, by priority, lowest block first) and fetches
+//    (single blocks with a callback, before all selections).
+//  - Each peer has a window of requests that grows while its answers come at once and shrinks while
+//    they queue, so that peers share the work by their rate. A peer that is silent while it owes
+//    answers is overtaken: its blocks are asked for elsewhere, the first answer counts.
+//  - A peer that goes away, or has not what it said, costs nothing but its requests: they go to the
+//    others. What was verified stays.
+//  - A peer whose answer does not verify is reported and its stream closed. A signature that does
+//    not fit is followed by a question for the proof of a conflict; a conflict freezes the core.
+//
+// Verified blocks are committed in groups; a commit is announced to all peers.
+//
+// Threads: that of the Replicator. Callbacks may call back, but must not destroy the Downloader.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "hyper/core/replica_core.h"
+#include "hyper/replication/core_session.h"
+
+namespace hnx::hyper {
+
+// Block requests in flight at one peer: at first, at least, at most.
+inline constexpr std::size_t kPeerWindowStart = 32;
+inline constexpr std::size_t kPeerWindowMin = 4;
+inline constexpr std::size_t kPeerWindowMax = 512;
+// Bytes in flight at one peer, by the mean size of blocks.
+inline constexpr std::uint64_t kPeerWindowBytesMax = std::uint64_t{16} << 20;
+// Without a byte for so long (or four times the usual, if that is longer) a peer's blocks are asked
+// for elsewhere.
+inline constexpr std::chrono::milliseconds kPeerOvertakenAfter{1000};
+// Without a byte for so long a peer that owes answers is dropped.
+inline constexpr std::chrono::milliseconds kPeerDroppedAfter{20'000};
+// Staged blocks are committed when they are so old, or so many bytes, or nothing is in flight.
+inline constexpr std::chrono::milliseconds kCommitAfter{500};
+inline constexpr std::uint64_t kCommitBytes = std::uint64_t{8} << 20;
+// Nothing was asked for so long: the remote may close the channel.
+inline constexpr std::chrono::milliseconds kDownloadLinger{30'000};
+// After trouble of our own (a full disk) nothing is asked for so long.
+inline constexpr std::chrono::milliseconds kTroublePause{5'000};
+// noData answers after which a peer is asked nothing more.
+inline constexpr std::size_t kNoDataMax = 1024;
+inline constexpr std::size_t kFetchesMax = 65'536;
+inline constexpr std::size_t kSelectionsMax = 4096;
+
+using SelectionId = std::uint64_t;
+using FetchId = std::uint64_t;
+
+struct Selection {
+  BlockRange blocks;
+  // Follows the head instead of ending at blocks.end.
+  bool to_head = false;
+  int priority = 0;
+  // Every block of it is committed (once; never for one that follows the head).
+  std::function<void()> on_complete;
+};
+
+// The block, verified: perhaps not durable yet. kCancelled: the Downloader is going away or the
+// core is frozen. Everything else is trouble of our own.
+using FetchCallback = std::function<void(Result<Bytes>)>;
+
+class DownloaderListener {
+ public:
+  virtual ~DownloaderListener() = default;
+  // A longer head is committed.
+  virtual void OnHead(const CoreHead& head) = 0;
+  // These blocks are committed.
+  virtual void OnBlocks(BlockRange blocks) = 0;
+  // A peer lied; its stream is closed.
+  virtual void OnLiar(const PublicKey& peer, const ProofRefused& refused) = 0;
+  // A peer says that the owner went on under a higher fork.
+  virtual void OnForkAhead(const ForkAhead& fork) = 0;
+  // The owner signed two trees. The core is frozen: nothing is served or asked any more.
+  virtual void OnConflict(const TreeConflict& conflict) = 0;
+  // Disk full, damaged files. It is tried again after kTroublePause.
+  virtual void OnTrouble(const Error& error) = 0;
+};
+
+struct DownloaderStatistics {
+  std::uint64_t blocks_received = 0;  // new ones
+  std::uint64_t bytes_received = 0;
+  std::uint64_t blocks_twice = 0;  // asked for twice, and came twice
+  std::uint64_t liars = 0;
+  std::uint64_t peers_dropped = 0;  // silent for too long
+  std::uint64_t peers_overtaken = 0;
+  std::uint64_t remote_length_max = 0;  // announced by anyone connected, verified or not
+  // When a peer last said that ours is its head, or proved a longer one.
+  std::optional<Clock::SteadyTime> head_confirmed;
+};
+
+class Downloader {
+ public:
+  // What it needs of its surroundings.
+  struct Links {
+    ReplicaCore& replica;
+    const Clock& clock;
+    DownloaderListener& listener;
+    // Tells all sessions: head or `downloading` changed / these blocks are there now.
+    std::function<void()> announce;
+    std::function<void(BlockRange)> announce_blocks;
+    // Closes the peer's stream.
+    std::function<void(CoreSession&, const Error&)> drop_peer;
+    std::function<void()> freeze;
+    // Whose it is, for reports; and the bytes that came on its stream so far.
+    std::function<PublicKey(const CoreSession&)> peer_key;
+    std::function<std::uint64_t(const CoreSession&)> peer_bytes;
+  };
+  explicit Downloader(Links links);
+  ~Downloader();
+  Downloader(const Downloader&) = delete;
+  Downloader& operator=(const Downloader&) = delete;
+  Downloader(Downloader&&) = delete;
+  Downloader& operator=(Downloader&&) = delete;
+
+  // -- Wanting
+
+  // Ask for every longer head.
+  void SetFollow(bool follow);
+  // kResourceExhausted beyond the limits.
+  Result<SelectionId> Select(Selection selection);
+  void Deselect(SelectionId id);
+  // Calls back at once when the block is here. A block beyond the head is fetched together with the
+  // head that has it. `priority` above 0 is served first, here and there.
+  Result<FetchId> Fetch(BlockIndex block, int priority, FetchCallback callback);
+  void CancelFetch(FetchId id);
+
+  bool downloading() const { return downloading_; }
+  const DownloaderStatistics& statistics() const { return statistics_; }
+  ReplicaCore& replica() { return links_.replica; }
+
+  // -- From the sessions
+
+  void OnOpened(CoreSession& session);
+  void OnRemoteChanged(CoreSession& session);
+  Result<void> OnData(CoreSession& session, const DataMessage& data);
+  Result<void> OnNoData(CoreSession& session, const NoDataMessage& no_data);
+  void OnGone(CoreSession& session);
+
+  // Does what is due; tells when to come again at the latest.
+  std::chrono::milliseconds Tick();
+  // Commits what is staged, now.
+  Result<void> Commit();
+
+ private:
+  struct Peer;
+  struct Request;
+  struct Wanted;
+  using Peers = std::map<CoreSession*, std::unique_ptr<Peer>>;
+
+  void FillAll();
+  void Fill(Peer& peer);
+  bool AskNext(Peer& peer);
+  bool AskUpgrade(Peer& peer);
+  bool AskFetch(Peer& peer);
+  bool AskSelection(Peer& peer);
+  bool AskOvertaken(Peer& peer);
+  bool AskBlock(Peer& peer, BlockIndex block, int priority);
+  bool CanAsk(const Peer& peer, BlockIndex block) const;
+  bool InFlight(BlockIndex block) const;
+  void Send(Peer& peer, ProofRequest proof, int priority);
+  std::optional<BlockIndex> NextOf(Wanted& wanted, Peer& peer);
+
+  // Forgets a request; its block is wanted again.
+  void Release(std::uint64_t id);
+  void WantAgain(BlockIndex block);
+  void DropPeer(Peer& peer, const Error& reason);
+  void Judge(Peer& peer, const Request& request, const DataMessage& data,
+             const ReceiveVerdict& verdict);
+  void OnStaged(Peer& peer, const Request& request, const DataMessage& data,
+                const ProofStaged& staged);
+  void OnRefused(Peer& peer, const Request& request, const ProofRefused& refused);
+  void Deliver(BlockIndex block, ByteView value);
+  void OnAnswered(Peer& peer, const Request& request);
+  void AfterCommit(const ReplicaCore::Committed& committed);
+  void CompleteSelections();
+  void UpdateDownloading();
+  void Trouble(const Error& error);
+  void CheckSilence(Peer& peer);
+  Clock::SteadyTime Now() const { return links_.clock.Steady(); }
+
+  Links links_;
+  bool follow_ = false;
+  bool downloading_ = false;
+  bool frozen_ = false;
+  Clock::SteadyTime wanted_last_;
+  std::optional<Clock::SteadyTime> paused_until_;
+  std::optional<Clock::SteadyTime> staged_since_;
+
+  Peers peers_;
+  std::uint64_t last_request_ = 0;
+  std::map<std::uint64_t, Request> requests_;
+  std::multimap<BlockIndex, std::uint64_t> blocks_in_flight_;
+  std::optional<std::uint64_t> upgrade_in_flight_;
+
+  std::uint64_t last_id_ = 0;
+  std::map<SelectionId, std::unique_ptr<Wanted>> selections_;
+  std::set<std::pair<int, SelectionId>> selection_order_;  // by -priority
+  struct FetchEntry {
+    BlockIndex block;
+    int priority = 0;
+    FetchCallback callback;
+  };
+  std::map<FetchId, FetchEntry> fetches_;
+  std::multimap<BlockIndex, FetchId> fetches_by_block_;
+  std::set<std::pair<int, FetchId>> fetches_unasked_;  // by -priority, then age
+
+  DownloaderStatistics statistics_;
+};
+
+}  // namespace hnx::hyper
