@@ -1,6 +1,7 @@
 // walk_bench: narinfos a second of the coordinator's walk (every signature checked, every row
-// committed by a real PostgreSQL) against plain libcurl multi on the same generated cache, in
-// pairs. Prints the ratio of each pair and the median.
+// committed by a real, private PostgreSQL) against plain libcurl multi on the same generated cache,
+// in pairs A B A B. Prints the ratio of each pair and the median, and where the processor time of
+// the walks went. A pair in which others used too much of the machine is taken again.
 //
 //   bin/walk_bench run --paths 20000 --pairs 5
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "bench/walk/cpu_meter.h"
 #include "bench/walk/generated_cache.h"
 #include "bench/walk/plain_walk.h"
 #include "cli/option.h"
@@ -80,24 +82,35 @@ Server StartServer(const GeneratedCache& cache) {
 
 class Bench {
  public:
-  Bench(const GeneratedCache& cache, std::string url, std::string server_uri)
-      : cache_(cache), url_(std::move(url)), server_uri_(std::move(server_uri)) {
+  Bench(const GeneratedCache& cache, const Server& server,
+        const coordinator::PrivatePostgres& postgres, const coordinator::WalkOptions& options)
+      : cache_(cache),
+        server_(server.pid),
+        postmaster_(postgres.server_pid()),
+        url_(fmt::format("http://127.0.0.1:{}", server.port)),
+        server_uri_(postgres.connection_string()),
+        options_(options) {
     for (const std::uint64_t root : cache.Roots()) {
       roots_.push_back(cache.Path(root));
     }
   }
 
-  double Plain() {
+  struct Run {
+    double rate = 0;  // narinfos a second
+    CpuUse cpu;
+  };
+
+  Run Plain() {
     std::vector<std::string> hashes;
     for (const nix::StorePath& root : roots_) {
       hashes.push_back(root.hash().ToString());
     }
-    const auto begin = std::chrono::steady_clock::now();
+    const CpuMeter meter(server_, postmaster_);
     HNX_CHECK(PlainWalk(url_, hashes) == cache_.size());
-    return PerSecond(begin);
+    return Finish(meter);
   }
 
-  double Ours() {
+  Run Ours() {
     using coordinator::PathName;
     const std::string uri = FreshDatabase();
     coordinator::PgPool pool(uri);
@@ -116,18 +129,18 @@ class Bench {
     HNX_CHECK(store.BeginWalk(release).has_value());
     http::HttpClient client{http::HttpClientOptions{}};
     coordinator::WalkPolicy policy{*nix::TrustedKeys::ParseText(cache_.public_key()), {}, {}};
-    coordinator::Walker walker(client, store, policy, {});
-    const auto begin = std::chrono::steady_clock::now();
+    coordinator::Walker walker(client, store, policy, options_);
+    const CpuMeter meter(server_, postmaster_);
     (void)walker.RunOnce();
-    const double rate = PerSecond(begin);
+    const Run run = Finish(meter);
     HNX_CHECK(walker.statistics().narinfos_saved == cache_.size());
-    return rate;
+    return run;
   }
 
  private:
-  double PerSecond(std::chrono::steady_clock::time_point begin) const {
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    return static_cast<double>(cache_.size()) / took.count();
+  Run Finish(const CpuMeter& meter) const {
+    const CpuUse cpu = meter.Read();
+    return {.rate = static_cast<double>(cache_.size()) / cpu.wall, .cpu = cpu};
   }
   std::string FreshDatabase() {
     const std::string name = fmt::format("bench_{}", ++databases_);
@@ -150,36 +163,79 @@ class Bench {
   }
 
   const GeneratedCache& cache_;
+  const pid_t server_;
+  const pid_t postmaster_;
   const std::string url_;
   const std::string server_uri_;
+  const coordinator::WalkOptions options_;
   std::vector<nix::StorePath> roots_;
   int databases_ = 0;
 };
 
-cli::ExitCode Run(std::uint64_t paths, int pairs) {
-  const GeneratedCache cache(kSeed, paths);
-  std::printf("making %llu signed narinfos\n", static_cast<unsigned long long>(paths));
+struct Flags {
+  std::uint64_t paths = 20'000;
+  int pairs = 5;
+  coordinator::WalkOptions walk;
+  double others_cores_max = 0.25;
+  int repeats_max = 10;
+};
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Microseconds of processor time a narinfo.
+std::string CpuText(const CpuUse& use, std::uint64_t paths) {
+  const auto each = [&](double seconds) { return seconds * 1e6 / static_cast<double>(paths); };
+  return fmt::format("walk {:.0f}, PostgreSQL {:.0f}, cache's server {:.0f}", each(use.own),
+                     each(use.postgres), each(use.server));
+}
+
+void RunPairs(Bench& bench, const Flags& flags) {
+  std::vector<double> ratios;
+  std::vector<double> rates;
+  int repeats = 0;
+  while (static_cast<int>(ratios.size()) < flags.pairs) {
+    const Bench::Run plain = bench.Plain();
+    const Bench::Run ours = bench.Ours();
+    const double others = std::max(plain.cpu.OthersCores(), ours.cpu.OthersCores());
+    const bool quiet = others <= flags.others_cores_max;
+    fmt::print(
+        "{}: plain libcurl multi {:.0f}/s, walk {:.0f}/s, ratio {:.2f}; others used {:.2f} "
+        "cores{}\n",
+        ratios.size() + 1, plain.rate, ours.rate, ours.rate / plain.rate, others,
+        quiet ? "" : " (too much)");
+    fmt::print("   processor us a narinfo: {}\n", CpuText(ours.cpu, flags.paths));
+    std::fflush(stdout);
+    if (!quiet && repeats < flags.repeats_max) {
+      ++repeats;
+      continue;
+    }
+    ratios.push_back(ours.rate / plain.rate);
+    rates.push_back(ours.rate);
+  }
+  fmt::print("median of {} pairs: ratio {:.2f} (aim 0.60), walk {:.0f} narinfos/s", flags.pairs,
+             Median(ratios), Median(rates));
+  fmt::print("{}; {} processors shared by walk, PostgreSQL and the cache's server\n",
+             repeats >= flags.repeats_max ? "; THE MACHINE WAS BUSY" : "",
+             ::sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+cli::ExitCode Run(const Flags& flags) {
+  const GeneratedCache cache(kSeed, flags.paths);
+  fmt::print("making {} signed narinfos\n", flags.paths);
+  std::fflush(stdout);
   const Server server = StartServer(cache);
   std::string directory = "/tmp/hnx-walk-bench-XXXXXX";
   HNX_CHECK(::mkdtemp(directory.data()) != nullptr);
   auto postgres =
       coordinator::PrivatePostgres::Start({.directory = std::filesystem::path(directory) / "pg"});
   HNX_CHECK(postgres.has_value());
-  std::vector<double> ratios;
   {
-    Bench bench(cache, fmt::format("http://127.0.0.1:{}", server.port),
-                (*postgres)->connection_string());
-    for (int pair = 1; pair <= pairs; ++pair) {
-      const double plain = bench.Plain();
-      const double ours = bench.Ours();
-      ratios.push_back(ours / plain);
-      std::printf("pair %d: plain libcurl multi %.0f/s, walk %.0f/s, ratio %.2f\n", pair, plain,
-                  ours, ratios.back());
-      std::fflush(stdout);
-    }
+    Bench bench(cache, server, **postgres, flags.walk);
+    RunPairs(bench, flags);
   }
-  std::sort(ratios.begin(), ratios.end());
-  std::printf("median ratio %.2f (aim 0.60)\n", ratios[ratios.size() / 2]);
   (*postgres)->Stop();
   std::error_code error;
   std::filesystem::remove_all(directory, error);
@@ -192,12 +248,17 @@ cli::ExitCode Run(std::uint64_t paths, int pairs) {
 }  // namespace hnx::bench
 
 int main(int argc, char** argv) {
-  std::uint64_t paths = 20'000;
-  int pairs = 5;
+  hnx::bench::Flags flags;
   hnx::cli::Program program("walk_bench", "Measures the closure walk against plain libcurl multi.");
   CLI::App& run =
-      program.AddCommand("run", "Run the pairs", [&] { return hnx::bench::Run(paths, pairs); });
-  hnx::cli::AddOption(run, "--paths", paths, "Narinfos in the generated cache");
-  hnx::cli::AddOption(run, "--pairs", pairs, "Pairs of runs");
+      program.AddCommand("run", "Run the pairs", [&] { return hnx::bench::Run(flags); });
+  hnx::cli::AddOption(run, "--paths", flags.paths, "Narinfos in the generated cache");
+  hnx::cli::AddOption(run, "--pairs", flags.pairs, "Pairs of runs");
+  hnx::cli::AddOption(run, "--window", flags.walk.walk_window_max,
+                      "Paths between frontier and save, at most");
+  hnx::cli::AddOption(run, "--batch", flags.walk.walk_batch, "Paths in one save, at most");
+  hnx::cli::AddOption(run, "--others-cores-max", flags.others_cores_max,
+                      "Processors that others may use on average, else the pair is taken again");
+  hnx::cli::AddOption(run, "--repeats-max", flags.repeats_max, "Pairs taken again, at most");
   return program.Main(argc, argv);
 }

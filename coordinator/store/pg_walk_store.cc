@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
+#include "coordinator/store/walk_save.h"
 #include "coordinator/store/walk_stage.h"
 
 namespace hnx::coordinator {
@@ -104,6 +105,7 @@ Result<void> PgWalkStore::RefuseRelease(ReleaseId release, const std::string& me
       return {};
     }
     transaction.Exec(sql::kDropReleasePaths, release);
+    transaction.Exec(sql::kDropReleaseFrontier, release);
     transaction.Exec(sql::kDropReleaseCounters, release);
     return {};
   });
@@ -239,45 +241,18 @@ Result<SaveOutcome> PgWalkStore::SaveWalkResults(ReleaseId release,
                                                  std::span<const VerifiedNarInfo> narinfos,
                                                  std::span<const PathFailure> failures) {
   HNX_CHECK(narinfos.size() <= kWalkBatchMax && failures.size() <= kWalkBatchMax);
-  return AsLeader("save narinfos", [&](PgTransaction& transaction) -> Result<SaveOutcome> {
-    const auto upstream =
-        transaction.Row("SELECT upstream_id FROM release WHERE id = $1", release)[0]
-            .as<UpstreamId>();
-    SaveOutcome outcome;
-    if (!narinfos.empty()) {
-      StageNarInfos(transaction, narinfos);
-      transaction.Exec(sql::kNumberWalkedNarInfos);
-      const pqxx::row changed = transaction.Row(sql::kCountChangedNarInfos);
-      outcome.narinfos_changed = changed["narinfos_changed"].as<std::uint64_t>();
-      outcome.nar_hashes_changed = changed["nar_hashes_changed"].as<std::uint64_t>();
-      transaction.Exec(sql::kInsertWalkedNarInfos);
-      transaction.Exec(sql::kInsertWalkedNars, upstream);
-      transaction.Exec(sql::kLockWalkedNars, upstream);
-      transaction.Exec(sql::kFindWalkedNars, upstream);
-      PgArray revived;
-      for (const pqxx::row& row : transaction.Exec(sql::kReviveWalkedNars)) {
-        revived.Add(row[0].as<std::int64_t>());
-      }
-      transaction.Exec(sql::kRevivePathsOfNars, revived.Literal());
-      transaction.Exec(sql::kUpdateWalkedPaths);
-      transaction.Exec(sql::kForgetOldReferences);
-      transaction.Exec(sql::kInsertReferencedPaths);
-      transaction.Exec(sql::kInsertReferences);
-      outcome.paths_discovered =
-          transaction.Row(sql::kJoinWalkedReferences, release)[0].as<std::uint64_t>();
-      outcome.saved = narinfos.size();
-    }
-    if (!failures.empty()) {
-      StageFailures(transaction, failures);
-      transaction.Exec(sql::kFailWalkedPaths);
-      transaction.Exec(sql::kDelayWalkedPaths, release);
-    }
-    if (!narinfos.empty() || !failures.empty()) {
-      MakeWalkStage(transaction);
-      transaction.Exec(sql::kMarkExpanded, release);
-    }
-    return outcome;
+  auto outcome = AsLeader("save narinfos", [&](PgTransaction& transaction) {
+    return SaveWalkBatch(transaction, known_paths_, release, narinfos, failures);
   });
+  if (!outcome.has_value()) {
+    // Whatever happened to the database, what is read from it from now on counts.
+    known_paths_.Clear();
+    return outcome.error();
+  }
+  for (const LearntPath& path : outcome->learnt) {
+    known_paths_.Put(path.hash, {path.path, release});
+  }
+  return std::move(outcome->saved);
 }
 
 Result<void> PgWalkStore::FinishWalk(ReleaseId release) {

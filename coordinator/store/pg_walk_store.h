@@ -1,7 +1,8 @@
-// PgWalkStore: WalkStore over PostgreSQL. Batches go in by COPY into temporary tables and are taken
-// over by a handful of set-wise statements in one transaction.
+// PgWalkStore: WalkStore over PostgreSQL. A batch is a handful of set-wise statements in one
+// transaction (walk_save.h).
 #pragma once
 
+#include "coordinator/store/path_cache.h"
 #include "coordinator/store/pg_artifacts.h"
 #include "coordinator/store/pg_leader.h"
 #include "coordinator/store/pg_pool.h"
@@ -54,6 +55,7 @@ class PgWalkStore final : public WalkStore {
   PgPool& pool_;
   const PgLeader& leader_;
   PgArtifacts artifacts_;
+  PathCache known_paths_;
 };
 
 }  // namespace hnx::coordinator

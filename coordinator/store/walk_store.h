@@ -165,6 +165,9 @@ struct SaveOutcome {
   std::uint64_t narinfos_changed = 0;
   std::uint64_t nar_hashes_changed = 0;
   std::uint64_t paths_discovered = 0;  // rows added to the release by the references
+  // Of these, those that nobody knew before: they stand in the frontier and can be asked for
+  // without reading it. Bounded by what the batch refers to.
+  std::vector<FrontierPath> discovered;
 };
 
 class WalkStore {

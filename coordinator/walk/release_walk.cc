@@ -111,37 +111,56 @@ Result<bool> ReleaseWalk::ExpandKnown(const std::function<bool()>& stop) {
       break;
     }
     any = true;
-    frontier_read_ = false;
+    store_ahead_ = true;
   }
   return any;
 }
 
 Result<void> ReleaseWalk::Dispatch() {
+  HNX_TRY(LookForPause());
+  while (under_way_.size() < window_ && inbox_->held_bytes() < kHeldBytesMax &&
+         clock_.Steady() >= paused_until_) {
+    if (!ready_.empty()) {
+      FrontierPath path = std::move(ready_.front());
+      ready_.pop_front();
+      if (under_way_.insert(path.path).second) {
+        Ask(std::move(path));
+      }
+    } else if (MayReadFrontier()) {
+      HNX_TRY(ReadFrontier());
+    } else {
+      break;
+    }
+  }
+  return {};
+}
+
+bool ReleaseWalk::MayReadFrontier() {
   // Asking again for less than this costs more than it brings.
   const std::size_t room_min = std::min(options_.walk_batch / 2, window_ / 2);
-  HNX_TRY(LookForPause());
-  while (!frontier_read_ && under_way_.size() + room_min < window_ &&
-         inbox_->held_bytes() < kHeldBytesMax && clock_.Steady() >= paused_until_) {
-    const std::size_t limit = std::min(window_ - under_way_.size(), kWalkBatchMax);
-    HNX_ASSIGN_OR_RETURN(const Frontier frontier, store_.NextFrontier(release_.id, cursor_, limit));
-    next_ready_ = frontier.next_ready;
-    for (const FrontierPath& path : frontier.paths) {
-      if (under_way_.insert(path.path).second) {
-        Ask(path);
-      }
-    }
-    const bool at_end = frontier.paths.size() < limit;
-    const bool from_start = cursor_ == 0;
-    if (!frontier.paths.empty()) {
-      cursor_ = frontier.paths.back().path;
-    }
-    // New paths have higher numbers, so the cursor goes on from where it is; lower ones (retries,
-    // paths that other releases found) are looked for when little else is left, since what is under
-    // way is then all that is read in vain.
-    if (at_end && !from_start && under_way_.size() < window_ / 4) {
-      cursor_ = 0;
-    } else if (at_end) {
-      frontier_read_ = true;
+  if (!store_ahead_ || under_way_.size() + room_min >= window_) {
+    return false;
+  }
+  // New paths have higher numbers, so reading goes on from where it is; lower ones (retries, paths
+  // that other releases found) are looked for when little else is left, since what is under way is
+  // then all that is read in vain.
+  return cursor_ != 0 || under_way_.size() < window_ / 4;
+}
+
+Result<void> ReleaseWalk::ReadFrontier() {
+  const std::size_t limit = std::min(window_ - under_way_.size(), kWalkBatchMax);
+  HNX_ASSIGN_OR_RETURN(Frontier frontier, store_.NextFrontier(release_.id, cursor_, limit));
+  next_ready_ = frontier.next_ready;
+  const bool at_end = frontier.paths.size() < limit;
+  if (at_end) {
+    store_ahead_ = cursor_ != 0;
+    cursor_ = 0;
+  } else {
+    cursor_ = frontier.paths.back().path;
+  }
+  for (FrontierPath& path : frontier.paths) {
+    if (!under_way_.contains(path.path)) {
+      ready_.push_back(std::move(path));
     }
   }
   return {};
@@ -195,13 +214,12 @@ Result<void> ReleaseWalk::SaveAnswers(std::vector<WalkAnswer> answers) {
       HNX_TRY(HoldBackUpstream(std::get<http::HttpFailure>(answer.outcome)));
     }
   }
-  HNX_ASSIGN_OR_RETURN(const SaveOutcome saved,
-                       store_.SaveWalkResults(release_.id, narinfos, failures));
+  HNX_ASSIGN_OR_RETURN(SaveOutcome saved, store_.SaveWalkResults(release_.id, narinfos, failures));
   CrashPoint("walk.after_save");
   for (const WalkAnswer& answer : answers) {
     under_way_.erase(answer.path.path);
   }
-  frontier_read_ = false;
+  TakeDiscovered(saved);
   AdaptWindow(answers.size(), transient_failures);
   statistics_.narinfos_saved += saved.saved;
   statistics_.narinfos_changed += saved.narinfos_changed;
@@ -211,6 +229,21 @@ Result<void> ReleaseWalk::SaveAnswers(std::vector<WalkAnswer> answers) {
                                                        : statistics_.failures);
   }
   return {};
+}
+
+void ReleaseWalk::TakeDiscovered(SaveOutcome& saved) {
+  bool all_ready = saved.discovered.size() == saved.paths_discovered;
+  for (FrontierPath& path : saved.discovered) {
+    if (ready_.size() >= options_.walk_window_max) {
+      all_ready = false;
+      break;
+    }
+    ready_.push_back(std::move(path));
+  }
+  // When nothing seems to be left the store is asked, which also knows what waits for a retry.
+  if (!all_ready || (ready_.empty() && under_way_.empty())) {
+    store_ahead_ = true;
+  }
 }
 
 PathFailure ReleaseWalk::DecideFailure(const WalkAnswer& answer, bool& held_back) {
@@ -257,12 +290,12 @@ Result<std::optional<WalkOutcome>> ReleaseWalk::WhenIdle() {
         WalkOutcome{WalkEnd::kWaiting, std::chrono::ceil<milliseconds>(paused_until_ - now)});
   }
   HNX_ASSIGN_OR_RETURN(const bool expanded, ExpandKnown([] { return false; }));
-  if (expanded || !frontier_read_) {
+  if (expanded || store_ahead_ || !ready_.empty()) {
     return std::optional<WalkOutcome>();
   }
   if (next_ready_) {
     // Asked again after the wait.
-    frontier_read_ = false;
+    store_ahead_ = true;
     return std::optional(WalkOutcome{WalkEnd::kWaiting, *next_ready_});
   }
   HNX_TRY(store_.FinishWalk(release_.id));

@@ -2,13 +2,17 @@
 // in the store:
 //
 //   NextFrontier -> transfers (HttpClient's thread) -> verifier threads -> SaveWalkResults
+//                          ^                                                   |
+//                          +--------- paths that the save discovered ----------+
 //
 // The caller's thread does the first and the last step; the others run beside it. At most
-// window_max paths and about kHeldBytesMax bytes are between the steps; all else is in the store,
-// so a walk may end at any instruction and goes on where its last save was.
+// window_max paths and about kHeldBytesMax bytes are between the steps. What a save discovers is
+// asked for without reading it back, as far as window_max paths; all is in the store, so a walk may
+// end at any instruction and goes on where its last save was.
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,7 +33,7 @@ namespace hnx::coordinator {
 // The names are those of the options.
 struct WalkOptions {
   std::size_t walk_window_max = 4'096;  // paths between frontier and save
-  std::size_t walk_batch = 1'024;       // paths in one save, at most
+  std::size_t walk_batch = 2'048;       // paths in one save, at most
   int verify_threads = 2;
   WalkFailureOptions failures;
   RetryPolicy upstream_pauses{.base = std::chrono::milliseconds(1'000),
@@ -82,9 +86,12 @@ class ReleaseWalk {
   Result<bool> ExpandKnown(const std::function<bool()>& stop);
   // Asks for frontier paths until the window is full or none is left.
   Result<void> Dispatch();
+  bool MayReadFrontier();
+  Result<void> ReadFrontier();
   Result<void> LookForPause();
   void Ask(FrontierPath path);
   Result<void> SaveAnswers(std::vector<WalkAnswer> answers);
+  void TakeDiscovered(SaveOutcome& saved);
   PathFailure DecideFailure(const WalkAnswer& answer, bool& held_back);
   Result<void> HoldBackUpstream(const http::HttpFailure& failure);
   void AdaptWindow(std::size_t answers, std::size_t transient_failures);
@@ -103,8 +110,10 @@ class ReleaseWalk {
 
   std::unordered_set<PathId> under_way_;  // at most window_
   std::size_t window_;
+  std::deque<FrontierPath> ready_;  // to be asked for; at most walk_window_max
   PathId cursor_ = 0;
-  bool frontier_read_ = false;  // to its end, since the last save
+  // The stored frontier may hold paths that are neither ready nor under way.
+  bool store_ahead_ = true;
   std::optional<std::chrono::milliseconds> next_ready_;
   Clock::SteadyTime paused_until_{};
   Clock::SteadyTime next_pause_look_{};

@@ -51,6 +51,9 @@ UPDATE release SET state = 'refused', message = $2 WHERE id = $1 AND state IN ('
 -- name: DropReleasePaths
 DELETE FROM release_path WHERE release_id = $1
 
+-- name: DropReleaseFrontier
+DELETE FROM release_frontier WHERE release_id = $1
+
 -- name: DropReleaseCounters
 DELETE FROM release_delta WHERE release_id = $1
 
@@ -86,7 +89,9 @@ WITH row AS (
     INSERT INTO release_path (release_id, path_id, is_root)
     SELECT DISTINCT $1::bigint, p.id, true FROM stage_root s JOIN path p ON p.hash = s.hash
     ON CONFLICT (release_id, path_id) DO UPDATE SET is_root = true
-    RETURNING xmax = 0 AS is_new
+    RETURNING path_id, xmax = 0 AS is_new
+), queued AS (
+    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row WHERE is_new
 )
 SELECT count(*) FILTER (WHERE is_new) FROM row
 
@@ -99,33 +104,33 @@ WHERE id = $1 AND state = 'resolving'
 
 -- name: ExpandKnown
 WITH known AS (
-    SELECT rp.path_id FROM release_path rp JOIN path p ON p.id = rp.path_id
-    WHERE rp.release_id = $1 AND NOT rp.expanded AND p.state IN ('known', 'stored', 'published')
-    ORDER BY rp.path_id LIMIT $2::bigint
+    SELECT f.path_id FROM release_frontier f JOIN path p ON p.id = f.path_id
+    WHERE f.release_id = $1 AND p.state IN ('known', 'stored', 'published')
+    ORDER BY f.path_id LIMIT $2::bigint
 )
-UPDATE release_path rp SET expanded = true FROM known
-WHERE rp.release_id = $1 AND rp.path_id = known.path_id
-RETURNING rp.path_id
+DELETE FROM release_frontier f USING known
+WHERE f.release_id = $1 AND f.path_id = known.path_id
+RETURNING f.path_id
 
 -- name: JoinReferences
 WITH row AS (
     INSERT INTO release_path (release_id, path_id, is_root)
     SELECT DISTINCT $1::bigint, e.reference, false
     FROM path_reference e WHERE e.referrer = ANY($2::bigint[])
-    ON CONFLICT DO NOTHING RETURNING 1
+    ON CONFLICT DO NOTHING RETURNING path_id
 )
-SELECT count(*) FROM row
+INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row
 
 -- name: NextFrontier
-SELECT p.id, p.hash, p.name, rp.attempts
-FROM release_path rp JOIN path p ON p.id = rp.path_id
-WHERE rp.release_id = $1 AND NOT rp.expanded AND rp.path_id > $2 AND rp.not_before <= clock_timestamp()
+SELECT p.id, p.hash, p.name, f.attempts
+FROM release_frontier f JOIN path p ON p.id = f.path_id
+WHERE f.release_id = $1 AND f.path_id > $2 AND f.not_before <= clock_timestamp()
       AND p.state IN ('discovered', 'missing', 'set_aside')
-ORDER BY rp.path_id LIMIT $3::bigint
+ORDER BY f.path_id LIMIT $3::bigint
 
 -- name: NextFrontierReady
 SELECT (extract(epoch FROM min(greatest(not_before, clock_timestamp())) - clock_timestamp()) * 1000)::bigint
-FROM release_path WHERE release_id = $1 AND NOT expanded
+FROM release_frontier WHERE release_id = $1
 
 -- name: InsertWalkedNars
 INSERT INTO nar (upstream_id, url, file, nar_hash, nar_size, compression, file_hash, file_size, narinfo_id)
@@ -134,6 +139,52 @@ SELECT DISTINCT ON (s.url, s.nar_hash) $1::bigint, s.url, s.file, s.nar_hash, s.
 FROM stage_narinfo s WHERE s.narinfo_id IS NOT NULL
 ORDER BY s.url, s.nar_hash, s.path_id
 ON CONFLICT (upstream_id, url, nar_hash) DO NOTHING
+
+-- name: PrepareWalkSave
+-- The batch is small against the tables: look rows up. What the walk keeps in memory (path_cache.h) counts on
+-- commits that last.
+SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1; SET LOCAL synchronous_commit = on
+
+-- name: FindDiscovered
+SELECT id FROM path WHERE id = ANY($1::bigint[]) AND state = 'discovered'
+
+-- name: DrawNarInfoIds
+SELECT nextval('narinfo_id_seq') FROM generate_series(1, $1::bigint)
+
+-- name: InsertPlainNars
+-- Answers only those that nobody knew.
+INSERT INTO nar (upstream_id, narinfo_id, url, file, nar_hash, nar_size, compression, file_hash, file_size)
+SELECT $1::bigint, s.* FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::text[],
+                                   $8::bytea[], $9::bigint[]) s
+ON CONFLICT (upstream_id, url, nar_hash) DO NOTHING
+RETURNING narinfo_id, id
+
+-- name: UpdatePlainPaths
+UPDATE path p
+SET state = 'known', name = s.name, narinfo_id = s.narinfo_id, nar_id = s.nar_id, reason = NULL, message = NULL,
+    attempts = 0, watched = false, waits_for = NULL, depth = NULL, changed_at = now()
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) s (path_id, name, narinfo_id, nar_id)
+WHERE p.id = s.path_id AND p.state = 'discovered'
+
+-- name: FindOrAddPaths
+-- In the order of hashes, as all who add paths. A path that another transaction adds meanwhile is not answered.
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::text[]) w (hash, name)
+), added AS (
+    INSERT INTO path (hash, name) SELECT hash, name FROM wanted ON CONFLICT DO NOTHING RETURNING id, hash
+)
+SELECT id, hash, true AS is_new FROM added
+UNION ALL
+SELECT p.id, p.hash, false FROM wanted w JOIN path p ON p.hash = w.hash
+
+-- name: JoinPaths
+WITH row AS (
+    INSERT INTO release_path (release_id, path_id, is_root) SELECT $1::bigint, unnest($2::bigint[]), false
+    ON CONFLICT DO NOTHING RETURNING path_id
+), queued AS (
+    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row
+)
+SELECT path_id FROM row
 
 -- name: NumberWalkedNarInfos
 -- Which of the narinfos count: those of paths that are not stored yet and whose narinfo is new or differs.
@@ -208,27 +259,27 @@ FROM stage_failure f
 WHERE p.id = f.path_id AND f.verdict <> 'later' AND p.state IN ('discovered', 'missing', 'set_aside')
 
 -- name: DelayWalkedPaths
-UPDATE release_path rp
+UPDATE release_frontier w
 SET attempts = f.attempts, not_before = clock_timestamp() + f.retry_ms * interval '1 millisecond'
 FROM stage_failure f
-WHERE rp.release_id = $1 AND rp.path_id = f.path_id AND f.verdict = 'later'
+WHERE w.release_id = $1 AND w.path_id = f.path_id AND f.verdict = 'later'
 
--- name: MarkExpanded
-UPDATE release_path rp SET expanded = true
-FROM (SELECT path_id FROM stage_narinfo UNION ALL SELECT path_id FROM stage_failure WHERE verdict <> 'later') s
-WHERE rp.release_id = $1 AND rp.path_id = s.path_id AND NOT rp.expanded
+-- name: LeaveFrontier
+DELETE FROM release_frontier WHERE release_id = $1 AND path_id = ANY($2::bigint[])
 
 -- name: JoinWalkedReferences
 WITH row AS (
     INSERT INTO release_path (release_id, path_id, is_root)
     SELECT DISTINCT $1::bigint, e.reference, false
     FROM stage_narinfo s JOIN path_reference e ON e.referrer = s.path_id
-    ON CONFLICT DO NOTHING RETURNING 1
+    ON CONFLICT DO NOTHING RETURNING path_id
+), queued AS (
+    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row
 )
 SELECT count(*) FROM row
 
 -- name: FrontierIsEmpty
-SELECT NOT EXISTS (SELECT FROM release_path WHERE release_id = $1 AND NOT expanded)
+SELECT NOT EXISTS (SELECT FROM release_frontier WHERE release_id = $1)
 
 -- name: FinishWalk
 UPDATE release SET walked_at = coalesce(walked_at, now()), message = '' WHERE id = $1

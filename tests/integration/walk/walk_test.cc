@@ -196,7 +196,7 @@ TEST_F(WalkTest, AnOutageOfTheUpstreamSetsNoPathAside) {
   auto walker = MakeWalker();
   EXPECT_FALSE(Walk(*walker, release, 30));
   EXPECT_EQ(database_.Ask("SELECT count(*) FROM path WHERE state <> 'discovered'"), "0");
-  EXPECT_EQ(database_.Ask("SELECT max(attempts) FROM release_path"), "0");
+  EXPECT_EQ(database_.Ask("SELECT max(attempts) FROM release_frontier"), "0");
   server_.Serve("/nix-cache-info", {Answer(200, kCacheInfo)});
   ServeAll();
   ASSERT_TRUE(Walk(*walker, release));
