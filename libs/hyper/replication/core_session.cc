@@ -35,12 +35,18 @@ Result<void> CoreSession::Open() {
   CoreHandshake handshake;
   handshake.capability = CapabilityOf(core_.key(), initiator_, handshake_hash_);
   const DiscoveryKey discovery_key = DiscoveryKeyOf(core_.key());
-  HNX_ASSIGN_OR_RETURN(Channel* const channel,
-                       mux_.OpenChannel({std::string(kCoreProtocol), ToBytes(discovery_key.view())},
-                                        Encoded(handshake), *this));
+  const Result<Channel*> opened = mux_.OpenChannel(
+      {std::string(kCoreProtocol), ToBytes(discovery_key.view())}, Encoded(handshake), *this);
+  if (!opened) {
+    channel_ = nullptr;
+    if (!std::exchange(gone_, true)) {
+      events_.OnGone(*this);
+    }
+    return opened.error();
+  }
   // It may have been opened, used and closed again from within OpenChannel.
   if (!gone_) {
-    channel_ = channel;
+    channel_ = *opened;
   }
   return {};
 }

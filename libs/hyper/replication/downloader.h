@@ -175,8 +175,8 @@ class Downloader {
   void Send(Peer& peer, ProofRequest proof, int priority);
   std::optional<BlockIndex> NextOf(Wanted& wanted, Peer& peer);
 
-  // Forgets a request; its block is wanted again.
-  void Release(std::uint64_t id);
+  // Forgets a request.
+  void Release(std::uint64_t id, bool want_again);
   void WantAgain(BlockIndex block);
   void DropPeer(Peer& peer, const Error& reason);
   void Judge(Peer& peer, const Request& request, const DataMessage& data,
