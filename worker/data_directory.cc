@@ -72,18 +72,24 @@ Result<std::string> ReadOrMakeWorkerId(const fs::path& path) {
   return id;
 }
 
+Result<std::uint64_t> ParseNumber(const fs::path& path, std::string_view text,
+                                  std::string_view remedy) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return DataLoss(fmt::format("read {}: \"{}\" is no number; {}", path.string(), text, remedy));
+  }
+  return number;
+}
+
 Result<std::uint64_t> CountIncarnation(const fs::path& path) {
   std::uint64_t last = 0;
   auto known = ReadWholeFile(path, kSmallFileBytesMax);
   if (known.has_value()) {
-    const std::string text = Trimmed(*std::move(known));
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), last);
-    if (error != std::errc() || end != text.data() + text.size()) {
-      return DataLoss(
-          fmt::format("read {}: \"{}\" is no number; write a number there that is "
-                      "higher than any this worker used",
-                      path.string(), text));
-    }
+    HNX_ASSIGN_OR_RETURN(last,
+                         ParseNumber(path, Trimmed(*std::move(known)),
+                                     "write a number there that is higher than any this worker "
+                                     "used"));
   } else if (known.error().code != ErrorCode::kNotFound) {
     return known.error();
   }
@@ -186,6 +192,30 @@ Result<std::optional<hyper::DriveKey>> DataDirectory::IndexDrive() const {
 
 Result<void> DataDirectory::SetIndexDrive(const hyper::DriveKey& key) {
   return WriteFileDurably(root_ / "index-drive", AsBytes(key.id() + "\n"));
+}
+
+Result<DataDirectory::IndexLengths> DataDirectory::AcceptedIndex() const {
+  const fs::path path = root_ / "index-accepted";
+  auto known = ReadWholeFile(path, kSmallFileBytesMax);
+  if (!known.has_value()) {
+    if (known.error().code == ErrorCode::kNotFound) {
+      return IndexLengths{};
+    }
+    return known.error();
+  }
+  const std::string text = Trimmed(*std::move(known));
+  const std::size_t space = std::min(text.find(' '), text.size());
+  constexpr std::string_view kRemedy = "restore the file";
+  IndexLengths lengths;
+  HNX_ASSIGN_OR_RETURN(lengths.db, ParseNumber(path, text.substr(0, space), kRemedy));
+  HNX_ASSIGN_OR_RETURN(lengths.content,
+                       ParseNumber(path, text.substr(std::min(space + 1, text.size())), kRemedy));
+  return lengths;
+}
+
+Result<void> DataDirectory::SetAcceptedIndex(IndexLengths lengths) {
+  return WriteFileDurably(root_ / "index-accepted",
+                          AsBytes(fmt::format("{} {}\n", lengths.db, lengths.content)));
 }
 
 }  // namespace hnx::worker

@@ -4,6 +4,9 @@
 //   incarnation          decimal, counted up and synced at each start
 //   lock                 held while a worker runs; a second one is refused
 //   index-drive          id of the index drive, when this worker ever had the role
+//   index-accepted       lengths of the index drive's cores that the coordinator has accepted: no
+//   cut
+//                        goes below them
 //   drives/<id>/         one Hyperdrive store each (primary-key, cores/), id in z-base-32
 //
 // A drive is made in drives/.new-<random> and renamed once its key is known; what a crash left
@@ -44,6 +47,14 @@ class DataDirectory {
 
   Result<std::optional<hyper::DriveKey>> IndexDrive() const;
   Result<void> SetIndexDrive(const hyper::DriveKey& key);
+
+  struct IndexLengths {
+    std::uint64_t db = 0;
+    std::uint64_t content = 0;
+  };
+  // Zero when none was accepted so far.
+  Result<IndexLengths> AcceptedIndex() const;
+  Result<void> SetAcceptedIndex(IndexLengths lengths);
 
  private:
   DataDirectory(std::filesystem::path root, UniqueFd lock);

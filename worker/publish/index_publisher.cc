@@ -37,20 +37,25 @@ Result<std::unique_ptr<IndexPublisher>> IndexPublisher::Open(DataDirectory& data
   }
   HNX_ASSIGN_OR_RETURN(auto store, hyper::Corestore::Open(data.DriveFolder(key)));
   HNX_ASSIGN_OR_RETURN(auto drive, hyper::Hyperdrive::OpenOrCreate(*store));
-  return std::unique_ptr<IndexPublisher>(new IndexPublisher(
-      std::move(store), std::move(drive), coordinator, metrics, std::move(changed)));
+  HNX_ASSIGN_OR_RETURN(const auto accepted, data.AcceptedIndex());
+  return std::unique_ptr<IndexPublisher>(new IndexPublisher(std::move(store), std::move(drive),
+                                                            data, accepted, coordinator, metrics,
+                                                            std::move(changed)));
 }
 
 IndexPublisher::IndexPublisher(std::unique_ptr<hyper::Corestore> store,
-                               std::unique_ptr<hyper::Hyperdrive> drive, LeaseClient& coordinator,
+                               std::unique_ptr<hyper::Hyperdrive> drive, DataDirectory& data,
+                               DataDirectory::IndexLengths accepted, LeaseClient& coordinator,
                                Metrics& metrics, std::function<void()> changed)
     : LoopService("hnx-publish"),
       store_(std::move(store)),
       drive_(std::move(drive)),
+      data_(data),
       coordinator_(coordinator),
       metrics_(metrics),
       changed_(std::move(changed)),
-      head_(drive_->head()) {}
+      head_(drive_->head()),
+      accepted_(accepted) {}
 
 IndexPublisher::~IndexPublisher() {
   LoopService::Stop();
@@ -75,7 +80,10 @@ void IndexPublisher::Apply(const hyper::DriveHead& recorded, bool cut_tail,
       task_.reset();
     }
     cut_to_ = cut_tail ? std::optional(recorded) : std::nullopt;
-    if (!task_ && !cut_to_) {
+    if (SameHead(recorded, head_) && recorded.db_length > accepted_.db) {
+      to_note_ = {recorded.db_length, recorded.content_length};
+    }
+    if (!task_ && !cut_to_ && !to_note_) {
       return;
     }
   }
@@ -85,8 +93,10 @@ void IndexPublisher::Apply(const hyper::DriveHead& recorded, bool cut_tail,
 std::chrono::milliseconds IndexPublisher::RunOnce() {
   std::optional<Task> task;
   std::optional<hyper::DriveHead> cut_to;
+  std::optional<DataDirectory::IndexLengths> to_note;
   {
     MutexLock lock(mutex_);
+    to_note = std::exchange(to_note_, std::nullopt);
     task = std::exchange(task_, std::nullopt);
     cut_to = std::exchange(cut_to_, std::nullopt);
     // It was asked for again while it was being appended. By now it may be accepted.
@@ -95,7 +105,10 @@ std::chrono::milliseconds IndexPublisher::RunOnce() {
     }
   }
   Result<void> done;
-  if (cut_to) {
+  if (to_note) {
+    done = NoteAccepted(*to_note);
+  }
+  if (done.has_value() && cut_to) {
     done = CutTo(*cut_to);
   }
   if (done.has_value() && task) {
@@ -111,6 +124,15 @@ std::chrono::milliseconds IndexPublisher::RunOnce() {
   return delay;
 }
 
+// Other holders may have what was accepted; so a database that was restored from an older copy must
+// not have it cut off and written anew.
+Result<void> IndexPublisher::NoteAccepted(DataDirectory::IndexLengths lengths) {
+  HNX_TRY(data_.SetAcceptedIndex(lengths));
+  MutexLock lock(mutex_);
+  accepted_ = lengths;
+  return {};
+}
+
 Result<void> IndexPublisher::CutTo(const hyper::DriveHead& base) {
   const hyper::DriveHead head = drive_->head();
   if (SameHead(head, base)) {
@@ -122,6 +144,19 @@ Result<void> IndexPublisher::CutTo(const hyper::DriveHead& base) {
         "are lost. Nothing is appended to it. Restore the drive from a copy of this mirror",
         drive_->key().id(), head.db_length, head.content_length, base.db_length,
         base.content_length));
+  }
+  DataDirectory::IndexLengths accepted;
+  {
+    MutexLock lock(mutex_);
+    accepted = accepted_;
+  }
+  const bool complete = head.db_length >= accepted.db && head.content_length >= accepted.content;
+  if (complete && (base.db_length < accepted.db || base.content_length < accepted.content)) {
+    return FailedPrecondition(fmt::format(
+        "the index drive {} was accepted at lengths {} and {}, and is to be cut back "
+        "to {} and {}: the coordinator's database was restored from an older copy. "
+        "Nothing is cut. Give the coordinator its newest database",
+        drive_->key().id(), accepted.db, accepted.content, base.db_length, base.content_length));
   }
   HNX_ASSIGN_OR_RETURN(const auto cut,
                        drive_->CutUnannouncedTail(base.db_length, base.content_length));

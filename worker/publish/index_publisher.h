@@ -58,12 +58,15 @@ class IndexPublisher final : public LoopService {
 
  private:
   IndexPublisher(std::unique_ptr<hyper::Corestore> store, std::unique_ptr<hyper::Hyperdrive> drive,
+                 DataDirectory& data, DataDirectory::IndexLengths accepted,
                  LeaseClient& coordinator, Metrics& metrics, std::function<void()> changed);
+  Result<void> NoteAccepted(DataDirectory::IndexLengths lengths) HNX_EXCLUDES(mutex_);
   Result<void> RunTask(const Task& task);
   Result<void> CutTo(const hyper::DriveHead& base);
 
   std::unique_ptr<hyper::Corestore> store_;
   std::unique_ptr<hyper::Hyperdrive> drive_;
+  DataDirectory& data_;
   LeaseClient& coordinator_;
   Metrics& metrics_;
   const std::function<void()> changed_;
@@ -76,6 +79,8 @@ class IndexPublisher final : public LoopService {
   std::uint64_t publish_batch_ HNX_GUARDED_BY(mutex_) = 0;
   std::optional<Task> task_ HNX_GUARDED_BY(mutex_);
   std::optional<hyper::DriveHead> cut_to_ HNX_GUARDED_BY(mutex_);
+  DataDirectory::IndexLengths accepted_ HNX_GUARDED_BY(mutex_);  // as the data directory has them
+  std::optional<DataDirectory::IndexLengths> to_note_ HNX_GUARDED_BY(mutex_);
 };
 
 }  // namespace hnx::worker

@@ -151,6 +151,38 @@ TEST_F(IndexRoleTest, ADriveShorterThanAcceptedIsNotAppendedTo) {
   EXPECT_LE(Index()->version(), 1U);
 }
 
+TEST_F(IndexRoleTest, AcceptedBatchesAreNotCutForADatabaseThatForgotThem) {
+  Publish({Put("/a", "a")});
+  StartWorker();
+  ASSERT_TRUE(AllAccepted());
+  const pb::DriveHead older = RecordedIndex();
+  Publish({Put("/b", "b")});
+  ASSERT_TRUE(AllAccepted());
+  ASSERT_TRUE(coordinator_.WaitFor([calls = std::uint64_t{0}](const State& s) mutable {
+    calls = calls == 0 ? s.calls : calls;
+    return s.calls >= calls + 2;  // the answer that told so was heard
+  }));
+  StopWorker();
+  coordinator_.With([&](State& state) {
+    state.accept = false;
+    state.batches_accepted = 1;
+    state.batches.back() = {Put("/c", "c")};
+    for (auto& [key, drive] : state.drives) {
+      if (drive.kind == pb::DriveState::KIND_INDEX) {
+        drive.recorded = older;
+        drive.cut_tail = true;
+      }
+    }
+  });
+  StartWorker();
+  ASSERT_TRUE(coordinator_.WaitFor([calls = std::uint64_t{0}](const State& s) mutable {
+    calls = calls == 0 ? s.calls : calls;
+    return s.calls >= calls + 4;
+  }));
+  EXPECT_TRUE(Index()->Entry("/b")->has_value());
+  EXPECT_FALSE(Index()->Entry("/c")->has_value());
+}
+
 TEST_F(IndexRoleTest, AnotherKeyOnTheSameDirectoryIsRefused) {
   StartWorker();
   StopWorker();
