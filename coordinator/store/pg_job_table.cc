@@ -54,7 +54,7 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
   if (failures.empty()) {
     return;
   }
-  PgArray ids, states, attempts, delays, reasons, messages, events;
+  PgArray ids, files, states, attempts, delays, reasons, messages, events;
   std::map<std::int64_t, std::int64_t> pauses;  // by upstream
   for (const pqxx::row& row :
        transaction.Exec(sql::kFailedNars, nars.Literal(), jobs.Literal(), report.worker_id)) {
@@ -69,6 +69,7 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
         DecideNarFailure(policy, failure.code, attempts_before, retry_after, random);
     const bool counted = decision.verdict != NarVerdict::kRelease;
     ids.Add(id);
+    files.AddText(row["file"].as<std::string>());
     states.AddText(StateAfter(decision.verdict));
     attempts.Add(static_cast<std::int64_t>(attempts_before + (counted ? 1 : 0)));
     delays.Add(static_cast<std::int64_t>(decision.delay.count()));
@@ -82,6 +83,8 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
   }
   transaction.Exec(sql::kSettleFailedNars, ids.Literal(), states.Literal(), attempts.Literal(),
                    delays.Literal(), reasons.Literal(), messages.Literal());
+  // Its URL may hold what another narinfo claims.
+  transaction.Exec(sql::kQuarantineRivals, files.Literal());
   transaction.Exec(sql::kRecordNarEvents, ids.Literal(), events.Literal());
   transaction.Exec(sql::kFailPathsOfNars, ids.Literal());
   for (const auto& [upstream, pause_ms] : pauses) {

@@ -73,11 +73,12 @@ UPDATE path SET state = 'stored', reason = NULL, message = NULL, changed_at = no
 WHERE nar_id = ANY($1::bigint[]) AND state IN ('known', 'missing', 'set_aside')
 
 -- name: QuarantineRivals
--- One URL, two NarHashes, and one of them was proved right: whoever claims the other one is wrong.
+-- One URL, two NarHashes, and one of them was proved right: whoever claims the other one is wrong. That is the
+-- reason whatever was found out about the claim before, so that the order of events does not show.
 UPDATE nar
 SET state = 'set_aside', job_id = NULL, reason = 'url-of-another-nar',
     message = 'another narinfo proved that ' || url || ' holds a NAR with another hash', changed_at = now()
-WHERE file = ANY($1::text[]) AND state IN ('wanted', 'leased')
+WHERE file = ANY($1::text[]) AND state <> 'stored' AND reason IS DISTINCT FROM 'url-of-another-nar'
       AND EXISTS (SELECT FROM nar other
                   WHERE other.file = nar.file AND other.state = 'stored' AND other.nar_hash <> nar.nar_hash)
 RETURNING id
@@ -89,7 +90,7 @@ SET state = nar.state::text::path_state, reason = nar.reason, message = nar.mess
     changed_at = now()
 FROM nar
 WHERE path.nar_id = nar.id AND nar.id = ANY($1::bigint[]) AND nar.state IN ('missing', 'set_aside')
-      AND path.state = 'known'
+      AND (path.state = 'known' OR (path.state IN ('missing', 'set_aside') AND nar.reason = 'url-of-another-nar'))
 
 -- name: LockMirror
 SELECT m.index_key, m.index_worker_id, m.published_batch, m.db_length, m.db_tree_hash, m.content_length,

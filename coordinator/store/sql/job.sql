@@ -20,7 +20,7 @@ WHERE worker_id = $1
 
 -- name: FailedNars
 -- Of the failures ($1 NARs, $2 their jobs) those that are still this worker's ($3) to report.
-SELECT nar.id, nar.attempts, nar.upstream_id
+SELECT nar.id, nar.attempts, nar.upstream_id, nar.file
 FROM unnest($1::bigint[], $2::bigint[]) AS f(nar_id, job_id)
      JOIN job ON job.id = f.job_id AND job.worker_id = $3
      JOIN nar ON nar.id = f.nar_id AND nar.job_id = f.job_id

@@ -288,6 +288,39 @@ TEST_F(SynchronizeTest, OnlyTheNarInfosThatMakeAWrongClaimAreSetAside) {
             "1");
 }
 
+TEST_F(SynchronizeTest, AWrongClaimHasOneReasonThoughItWasRefusedBeforeTheRightOneWasProved) {
+  Mirror(upstream_);
+  Ask("UPDATE nar SET url = (SELECT url FROM nar WHERE id = 2), file = (SELECT file FROM nar WHERE "
+      "id = 2), state = 'set_aside', reason = 'nar-size-mismatch', message = 'too long' WHERE id = "
+      "3 RETURNING 1");
+  Ask("UPDATE path SET state = 'set_aside', reason = 'nar-size-mismatch', message = 'too long' "
+      "WHERE nar_id = 3 RETURNING 1");
+  WorkOff(worker_);
+  EXPECT_EQ(Ask("SELECT state || ' ' || reason FROM path WHERE nar_id = 3"),
+            "set_aside url-of-another-nar");
+}
+
+TEST_F(SynchronizeTest, AWrongClaimThatComesAfterTheRightOneWasProvedHasTheSameReason) {
+  Mirror(upstream_);
+  Ask("UPDATE nar SET not_before = now() + interval '1 hour' WHERE id = 3 RETURNING 1");
+  WorkOff(worker_);
+  Ask("UPDATE nar SET url = (SELECT url FROM nar WHERE id = 2), file = (SELECT file FROM nar WHERE "
+      "id = 2), not_before = '-infinity' WHERE id = 3 RETURNING 1");
+  const auto leased = worker_.Call();
+  ASSERT_TRUE(leased.has_value());
+  ASSERT_EQ(leased->jobs.size(), 1U);
+  WorkerReport report = worker_.Report();
+  ASSERT_EQ(report.jobs.size(), 1U);
+  report.jobs[0].failures = {{.nar_id = 3,
+                              .reason = "nar-hash-mismatch",
+                              .message = "another hash",
+                              .code = ErrorCode::kDataLoss,
+                              .retry_after = {}}};
+  ASSERT_TRUE(rig_.synchronizer->Synchronize(report).has_value());
+  EXPECT_EQ(Ask("SELECT state || ' ' || reason FROM path WHERE nar_id = 3"),
+            "set_aside url-of-another-nar");
+}
+
 TEST_F(SynchronizeTest, RetryAfterHoldsBackTheWholeUpstream) {
   Mirror(upstream_);
   const auto first = worker_.Call();
