@@ -3,8 +3,9 @@
 //
 //   node tests/e2e/kill_storm.mjs [--full] [--kills N] [--paths N] [--requests N] [--hits N] [--seed N]
 //
-// By default a short storm; --full is the one of the acceptance: 1,000 paths over at least 120 s, 50 kills, every
-// crash point at least 3 times. The seed is printed; it decides who is killed and when, not what the machine does.
+// By default a short storm; --full is the one of the acceptance: 1,000 paths that take 120 s undisturbed, 50 kills
+// while a lease is active and, on top of them, each crash point at least 3 times. The seed is printed; it decides who
+// is killed and when, not what the machine does.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -12,23 +13,35 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, sleep, step, test, until } from './words.mjs'
 
-const SHORT = { kills: '8', paths: '240', requests: '8', hits: '0' }
-const FULL = { kills: '50', paths: '1000', requests: '8', hits: '3' }
-const KILLS_FACTOR_MAX = 2
+// undisturbed: the least seconds that the undisturbed mirror takes, with the same throttle; 0: at full speed.
+const SHORT = { kills: '8', paths: '240', requests: '8', hits: '0', undisturbed: '0' }
+const FULL = { kills: '50', paths: '1000', requests: '7', hits: '3', undisturbed: '120' }
 const TICK_MS = 50
 const PAUSE_MS_MIN = 200
 const PAUSE_MS_MAX = 2500
-const SETTLE_TIMEOUT_MS = 900_000
+const SUBMIT_TIMEOUT_MS = 120_000
+const SETTLE_TIMEOUT_MS = 1_200_000
 const COPIES_TIMEOUT_MS = 60_000
 const PASSES_BEFORE_CRASH_MAX = 2
 // An armed program is not killed at random for so long: it is to die at its crash point.
-const ARMED_MS = 6000
+const ARMED_MS = 4000
+
+// Points that a program comes by less often than once a second: it is armed with all of them at once, from its first
+// start, and dies at whichever comes first. The other points are tried one by one.
+const RARE = ['channel.after_pin', 'channel.after_file', 'walk.after_save', 'walk.after_finish', 'coordinator.after_settle',
+  'index.after_apply', 'index.after_commit', 'drive.between_cuts', 'hypercore.during_flush', 'hypercore.after_header_sync']
+// Points that a release comes by once in its life, whatever happens there. So that they are come by often enough, more
+// parts of the same channel are submitted while the whole is being mirrored; they settle before it does.
+const ONCE = ['channel.after_pin', 'walk.after_finish', 'coordinator.after_settle']
+const PARTS_UNTIL_SHARE = 0.8
 
 const { values: given } = parseArgs({ options: {
   full: { type: 'boolean' }, kills: { type: 'string' }, paths: { type: 'string' }, requests: { type: 'string' },
   hits: { type: 'string' }, seed: { type: 'string' } } })
-const limits = { ...(given.full || process.env.HNX_NIGHTLY ? FULL : SHORT), ...given }
-const seed = Number(given.seed ?? Date.now() % 1_000_000)
+const { full, seed: givenSeed, ...givenLimits } = given
+const limits = Object.fromEntries(Object.entries({ ...(full || process.env.HNX_NIGHTLY ? FULL : SHORT), ...givenLimits })
+  .map(([name, value]) => [name, Number(value)]))
+const seed = Number(givenSeed ?? Date.now() % 1_000_000)
 
 // mulberry32
 let randomState = seed
@@ -40,18 +53,21 @@ function random () {
 }
 const randomBetween = (low, high) => low + Math.floor(random() * (high - low + 1))
 const pick = (list) => list[Math.floor(random() * list.length)]
+const seconds = (since) => (Date.now() - since) / 1000
 
-// Names of the crash points that the programs hold, found in their sources: {name: 'coordinator' | 'worker'}.
+// Names of the crash points that the programs hold, found in their sources.
 function crashPoints () {
   const root = process.env.HNX_SOURCE_DIR ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
-  const points = {}
-  for (const folder of ['coordinator', 'worker', 'libs']) {
-    const found = spawnSync('grep', ['-rhoE', '--include=*.cc', 'CrashPoint\\("[a-z_.]+"\\)', path.join(root, folder)], { encoding: 'utf8' })
-    for (const [, name] of found.stdout.matchAll(/"([a-z_.]+)"/g)) {
-      points[name] = name.startsWith('coordinator.') ? 'coordinator' : 'worker'
-    }
-  }
-  return points
+  const found = spawnSync('grep', ['-rhoE', '--include=*.cc', 'CrashPoint\\("[a-z_.]+"\\)',
+    ...['coordinator', 'worker', 'libs'].map((folder) => path.join(root, folder))], { encoding: 'utf8' })
+  return [...new Set([...found.stdout.matchAll(/"([a-z_.]+)"/g)].map(([, name]) => name))].sort()
+}
+
+// Does this program come by that point? The first worker has the role index, too.
+function comesBy (program, point) {
+  const part = point.split('.')[0]
+  if (['channel', 'walk', 'coordinator'].includes(part)) return program === 'coordinator'
+  return part === 'index' ? program === 'worker-1' : program.startsWith('worker-')
 }
 
 // Kills, and starts again what was killed or died at a crash point.
@@ -64,30 +80,37 @@ class Storm {
     this.kills = {}
     this.tries = {} // how often a program was started to die at this point
     this.restarts = 0
+    this.parts = [] // ids of the releases that are parts of the whole
+    this.thorough = limits.hits > 0
   }
 
   hits () {
-    const counts = Object.fromEntries(Object.keys(this.points).map((name) => [name, 0]))
+    const counts = Object.fromEntries(this.points.map((name) => [name, 0]))
     for (const name of fs.readFileSync(this.crashLog, 'utf8').split('\n').filter(Boolean)) {
       counts[name] = (counts[name] ?? 0) + 1
     }
     return counts
   }
 
-  // The next start of a program dies at a crash point of its that was hit too seldom; the one that was tried least.
+  // The next start of a program dies at a crash point of its that was hit too seldom.
   arm (program) {
-    const kind = program.name.split('-')[0]
+    program.spareUntil = 0
+    program.environment = {}
+    if (!this.armed) return
     const counts = this.hits()
-    const seldom = Object.keys(this.points).filter((name) =>
-      this.points[name] === kind && counts[name] < Math.max(1, Number(limits.hits)))
-    const fewestTries = Math.min(...seldom.map((name) => this.tries[name] ?? 0))
-    const wanted = this.armed ? seldom.filter((name) => (this.tries[name] ?? 0) === fewestTries) : []
-    const point = wanted.length ? pick(wanted) : undefined
-    if (point) this.tries[point] = (this.tries[point] ?? 0) + 1
-    program.environment = point
-      ? { HNX_CRASH_AT: `${point}:${randomBetween(1, PASSES_BEFORE_CRASH_MAX)}`, HNX_CRASH_LOG: this.crashLog }
-      : {}
-    program.spareUntil = point ? Date.now() + ARMED_MS : 0
+    const seldom = this.points.filter((name) => comesBy(program.name, name) && counts[name] < Math.max(1, limits.hits))
+    const rare = this.thorough ? seldom.filter((name) => RARE.includes(name)) : []
+    const others = seldom.filter((name) => !rare.includes(name))
+    const fewestTries = Math.min(...others.map((name) => this.tries[name] ?? 0))
+    const wanted = others.filter((name) => (this.tries[name] ?? 0) === fewestTries)
+    const plan = rare.map((name) => `${name}:1`)
+    if (wanted.length) {
+      const point = pick(wanted)
+      this.tries[point] = (this.tries[point] ?? 0) + 1
+      plan.push(`${point}:${randomBetween(1, PASSES_BEFORE_CRASH_MAX)}`)
+      program.spareUntil = Date.now() + ARMED_MS
+    }
+    if (plan.length) program.environment = { HNX_CRASH_AT: plan.join(','), HNX_CRASH_LOG: this.crashLog }
   }
 
   killable () {
@@ -108,10 +131,10 @@ class Storm {
     return fs.existsSync(file) ? Number(fs.readFileSync(file, 'utf8').split('\n')[0]) : 0
   }
 
+  // The next one to be killed is drawn beforehand and waited for, so that all have their share. False: not now.
   async killOne () {
-    const victims = this.killable().filter((program) => !(program.running && program.spareUntil > Date.now()))
-    const victim = pick([...victims.map((program) => program.name), 'postgres'])
-    if (victim === 'postgres') {
+    this.victim ??= pick([...this.killable().map((program) => program.name), 'postgres'])
+    if (this.victim === 'postgres') {
       const pid = this.postmasterPid()
       if (!pid) return false
       try {
@@ -120,11 +143,12 @@ class Storm {
         return false
       }
     } else {
-      const program = this.mirror.programs.get(victim)
-      if (!program.running) return false
+      const program = this.mirror.programs.get(this.victim)
+      if (!program.running || program.spareUntil > Date.now()) return false
       await program.kill('SIGKILL')
     }
-    this.kills[victim] = (this.kills[victim] ?? 0) + 1
+    this.kills[this.victim] = (this.kills[this.victim] ?? 0) + 1
+    this.victim = undefined
     return true
   }
 
@@ -132,32 +156,67 @@ class Storm {
     return Object.values(this.kills).reduce((sum, count) => sum + count, 0)
   }
 
-  done () {
-    const enough = Object.values(this.hits()).every((count) => count >= Number(limits.hits))
-    return this.killed >= Number(limits.kills) && enough
+  lacks (points) {
+    const counts = this.hits()
+    return points.some((name) => counts[name] < limits.hits)
   }
 
-  // One look: true when the mirror is settled.
-  async tick () {
+  // The programs are armed before anything is submitted, so that the first steps are died in, too.
+  async begin () {
+    this.armed = true
+    this.nextKillAt = Date.now()
+    if (!this.thorough) return
+    for (const program of this.killable()) {
+      await program.stop()
+      this.arm(program)
+      program.start()
+    }
+  }
+
+  // Until the coordinator has taken it, however often it dies meanwhile. Returns the release's number.
+  async submit (...words) {
+    const { release_id: id } = await until('a submission is taken', SUBMIT_TIMEOUT_MS, () => {
+      this.reviveTheDead()
+      return this.mirror.submission(...words)
+    })
+    return id
+  }
+
+  // A pattern that takes one of the demonstration's roots.
+  partOfChannel (number) {
+    const roots = this.mirror.channel.info.roots.split(' ')
+    return path.basename(roots[number % roots.length]).slice(0, 32)
+  }
+
+  // One more part, while there are points that each release comes by only once. It is mirrored first, so that its
+  // manifest comes before that of the whole.
+  async submitPart (status, whole) {
+    const open = this.parts.some((id) => !isSettled(status, id))
+    const { total, stored } = status.releases.find((release) => release.id === whole).nars
+    const late = total > 0 && stored > total * PARTS_UNTIL_SHARE
+    if (!this.thorough || open || late || !this.lacks(ONCE)) return
+    this.parts.push(await this.submit('--priority', '1', '--match', this.partOfChannel(this.parts.length)))
+  }
+
+  // One look: true when everything is settled.
+  async tick (whole) {
     this.reviveTheDead()
     const status = this.mirror.status()
     if (!status) return false
-    if (isSettled(status)) return true
-    const leased = (status.workers ?? []).some((worker) => Number(worker.jobs) > 0)
-    // Killed on beyond the number asked for while crash points are missing: each new start tries another one.
-    if (this.armed && leased && Date.now() >= this.nextKillAt && this.killed < KILLS_FACTOR_MAX * Number(limits.kills)) {
-      await this.killOne()
-      this.nextKillAt = Date.now() + randomBetween(PAUSE_MS_MIN, PAUSE_MS_MAX)
+    if (isSettled(status, whole)) return this.parts.every((id) => isSettled(status, id))
+    if (!this.armed) return false
+    await this.submitPart(status, whole)
+    const leased = (status.workers ?? []).some((worker) => worker.jobs > 0)
+    if (leased && Date.now() >= this.nextKillAt && this.killed < limits.kills) {
+      if (await this.killOne()) this.nextKillAt = Date.now() + randomBetween(PAUSE_MS_MIN, PAUSE_MS_MAX)
     }
     return false
   }
 
-  async blowUntilSettled () {
-    this.armed = true
-    this.nextKillAt = Date.now()
+  async blowUntilSettled (whole) {
     const deadline = Date.now() + SETTLE_TIMEOUT_MS
-    while (!await this.tick()) {
-      if (this.done()) this.armed = false
+    while (!await this.tick(whole)) {
+      if (this.killed >= limits.kills && !this.lacks(this.points)) this.armed = false
       check(Date.now() < deadline, `not settled after ${SETTLE_TIMEOUT_MS / 1000} s: ${JSON.stringify(this.mirror.status()?.releases)}`)
       await sleep(TICK_MS)
     }
@@ -173,9 +232,16 @@ class Storm {
     }
     await until('the coordinator answers after the storm', 120_000, () => this.mirror.status())
   }
+
+  print () {
+    console.log(`${this.killed} kills while a lease was active: ${JSON.stringify(this.kills)}; ${this.restarts} restarts; ` +
+      `${this.parts.length} parts were submitted beside the whole`)
+    console.log('deaths at crash points:')
+    for (const [name, count] of Object.entries(this.hits()).sort()) console.log(`  ${String(count).padStart(4)} ${name}`)
+  }
 }
 
-const isSettled = (status) => (status.releases ?? []).some((release) => release.state === 'settled')
+const isSettled = (status, id) => status.releases.find((release) => release.id === id)?.state === 'settled'
 
 // What a manifest says, without what may differ between two mirrors of one release: dates, and where NARs lie.
 function timeless (value) {
@@ -187,8 +253,9 @@ function timeless (value) {
     .map(([name, inner]) => [name, timeless(inner)]))
 }
 
-async function result (mirror, expected) {
-  const failures = mirror.failures().map(({ store_path: storePath, state, reason, blocked_by: by }) => [storePath, state, reason, by ?? ''])
+async function result (mirror, expected, release) {
+  const failures = mirror.failures(release)
+    .map(({ store_path: storePath, state, reason, blocked_by: by }) => [storePath, state, reason, by ?? ''])
   const manifest = timeless(await mirror.manifest(expected.release)) // first: it waits for the gateway
   return { bytes: await compareWithUpstream(mirror, expected), failures: failures.sort(), manifest }
 }
@@ -220,6 +287,7 @@ async function checkShards (mirror, expected) {
   })
   for (const file of published) check(places.has(file), `${file} is published, but in no shard`)
   for (const file of places.keys()) check(published.has(file) || blocked.has(file), `a shard holds ${file}, which no healthy path needs`)
+  console.log(`${published.size} published NARs, each in exactly one of ${mirror.status().shards.length} shards`)
 }
 
 async function mirrorUndisturbed (scratch, owns, channel) {
@@ -227,47 +295,55 @@ async function mirrorUndisturbed (scratch, owns, channel) {
   await mirror.start()
   const begun = Date.now()
   checkEqual('the exit status of the undisturbed submit', await mirror.submit('--wait'), 3)
-  const found = await result(mirror, channel.expected())
+  const took = seconds(begun)
+  console.log(`undisturbed: settled after ${took.toFixed(1)} s`)
+  const found = await result(mirror, channel.expected(), 0)
   await checkShards(mirror, channel.expected())
-  console.log(`undisturbed: ${((Date.now() - begun) / 1000).toFixed(1)} s`)
   await mirror.stop()
-  return found
+  return { ...found, took }
 }
 
 test('kill storm', async ({ scratch, owns }) => {
   console.log(`seed ${seed}, ${JSON.stringify(limits)}`)
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--faults', '--paths', limits.paths, '--bytes', '16M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--faults', '--paths', String(limits.paths), '--bytes', '16M']))
   channel.make()
+  const throttle = ['--requests', String(limits.requests)]
 
-  step('undisturbed, at full speed')
-  await channel.serve()
+  step(limits.undisturbed ? `undisturbed, throttled to ${limits.requests} NARs a second` : 'undisturbed, at full speed')
+  await channel.serve(...(limits.undisturbed ? throttle : []))
   const wanted = await mirrorUndisturbed(scratch, owns, channel)
   await channel.stop()
 
   step(`throttled to ${limits.requests} NARs a second, and killed`)
-  await channel.serve('--requests', limits.requests)
+  await channel.serve(...throttle)
   const mirror = owns(new Mirror(path.join(scratch, 'disturbed'), channel))
   await mirror.start()
   const storm = new Storm(mirror, scratch)
-  for (const program of storm.killable()) program.environment = { HNX_CRASH_LOG: storm.crashLog }
   const begun = Date.now()
-  checkEqual('the exit status of submit', await mirror.submit(), 0)
-  await storm.blowUntilSettled()
-  console.log(`settled after ${((Date.now() - begun) / 1000).toFixed(1)} s, ${storm.killed} kills ${JSON.stringify(storm.kills)}, ${storm.restarts} restarts`)
-  console.log('crash points:')
-  for (const [name, count] of Object.entries(storm.hits()).sort()) console.log(`  ${String(count).padStart(4)} ${name}`)
+  await storm.begin()
+  const whole = await storm.submit()
+  try {
+    await storm.blowUntilSettled(whole)
+    console.log(`in the storm: settled after ${seconds(begun).toFixed(1)} s`)
+  } finally {
+    storm.print()
+  }
   await storm.calm()
 
   step('the result is the undisturbed one')
-  const found = await result(mirror, channel.expected())
+  const found = await result(mirror, channel.expected(), whole)
   checkEqual('narinfos and NARs through the index', found.bytes, wanted.bytes)
+  console.log(`the same ${Object.keys(found.bytes).length} narinfos and NARs`)
   checkEqual('failures', found.failures, wanted.failures)
+  console.log(`the same ${found.failures.length} failures`)
   checkEqual('the manifest', found.manifest, wanted.manifest)
+  console.log('the same manifest, but for dates')
   await checkShards(mirror, channel.expected())
 
   step('the storm was a storm')
-  check(storm.killed >= Number(limits.kills), `settled after only ${storm.killed} of ${limits.kills} kills: lower --requests`)
+  check(wanted.took >= limits.undisturbed, `undisturbed it took only ${wanted.took} s: lower --requests`)
+  check(storm.killed >= limits.kills, `settled after only ${storm.killed} of ${limits.kills} kills: lower --requests`)
   for (const [name, count] of Object.entries(storm.hits())) {
-    check(count >= Number(limits.hits), `crash point ${name} was hit ${count} times, not ${limits.hits}`)
+    check(count >= limits.hits, `crash point ${name} was hit ${count} times, not ${limits.hits}`)
   }
 })

@@ -250,9 +250,20 @@ export class Mirror {
     return new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ?? code)))
   }
 
-  // [{store_path, state, reason, blocked_by, ...}]
-  failures () {
-    const done = this.run('coordinator', 'failures', '--coordinator', this.address, '--json')
+  // {release_id, existed} of a submission that is not waited for; undefined when the coordinator did not take it.
+  async submission (...words) {
+    const child = spawn(path.join(binDir, 'coordinator'),
+      ['submit', '--coordinator', this.address, '--channel', this.channel.info.channel, '--json', ...words],
+      { stdio: ['ignore', 'pipe', 'ignore'] })
+    let said = ''
+    child.stdout.on('data', (piece) => { said += piece })
+    const status = await new Promise((resolve) => child.on('close', resolve))
+    return status === 0 ? JSON.parse(said) : undefined
+  }
+
+  // [{store_path, state, reason, blocked_by, ...}] of a release; 0: the newest
+  failures (release = 0) {
+    const done = this.run('coordinator', 'failures', '--coordinator', this.address, '--json', '--release', String(release))
     check(done.status === 0, `coordinator failures: ${done.stderr}`)
     return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))
   }
