@@ -7,8 +7,8 @@
 // that closes the connection and no callback comes any more.
 //
 // Back-pressure, out: messages are gathered and written together at the end of the loop's turn.
-// writable() turns false when queue_high_bytes wait to be written; OnWritable comes when they fell
-// below queue_low_bytes. A sender that goes on regardless loses the stream at queue_bytes_max.
+// writable() turns false when too much waits to be written (PeerStreamOptions); OnWritable comes
+// when most of it has gone. A sender that goes on regardless loses the stream at queue_bytes_max.
 // Back-pressure, in: PauseReading; messages that were read already (at most one read buffer) still
 // come.
 #pragma once
@@ -42,16 +42,12 @@ class PeerStreamListener {
   virtual void OnClosed(const Error& reason) = 0;
 };
 
-class PeerStream : public MessageSink {
+// A connection that carries whole messages: a PeerStream, or a bridge's control connection.
+class MessageStream : public MessageSink {
  public:
-  // Set once, before control returns to the loop; messages wait until then. Must outlive the
-  // stream.
+  // Once, from within the callback that hands the stream over. Must outlive the stream.
   virtual void SetListener(PeerStreamListener& listener) = 0;
-
-  virtual bool is_initiator() const = 0;
-  virtual const HandshakeHash& handshake_hash() const = 0;
-  virtual const PublicKey& remote_public_key() const = 0;
-  // For logs: "192.0.2.1:4711" or "bridge 5f3a09c2".
+  // For logs: "192.0.2.1:4711" or "192.0.2.1:4711 by bridge 5f3a09c2".
   virtual const std::string& remote_name() const = 0;
 
   virtual bool writable() const = 0;
@@ -64,6 +60,14 @@ class PeerStream : public MessageSink {
   // the log. Idempotent; no callback follows.
   virtual void Close(const Error& reason) = 0;
   virtual bool closed() const = 0;
+};
+
+class PeerStream : public MessageStream {
+ public:
+  // Of the encrypted connection; with a bridge, of the bridge's side.
+  virtual bool is_initiator() const = 0;
+  virtual const HandshakeHash& handshake_hash() const = 0;
+  virtual const PublicKey& remote_public_key() const = 0;
 };
 
 }  // namespace hnx::hyper
