@@ -1,7 +1,7 @@
 // Worker: everything that runs in a worker process, wired together, from start to stop.
 //
 // Threads: hnx-sync (Synchronizer), hnx-decode (one per core), hnx-append (one per shard),
-// hnx-publish (role index), hnx-import (with an import folder), the HTTP client's and gRPC's own.
+// hnx-publish (role index), hnx-import, the HTTP client's and gRPC's own.
 #pragma once
 
 #include <functional>

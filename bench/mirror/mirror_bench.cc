@@ -2,10 +2,10 @@
 // both hashes, NAR check, Merkle trees, fsync; and beside it the least work that verification can
 // be.
 //
-//   mirror_bench mirror LIST DATA_DIR   fetch and store; LIST has a line "URL SHA256(NAR) NARSIZE
-//                                       COMPRESSION" for each NAR
-//   mirror_bench decode LIST_OF_FILES   hash, decompress and check local files ("PATH SHA256 SIZE
-//                                       COMPRESSION") on as many threads, no network and no disk
+//   mirror_bench mirror LIST DATA_DIR   fetch and store; LIST has a line "URL NARHASH NARSIZE
+//                                       COMPRESSION FILEHASH FILESIZE" for each NAR
+//   mirror_bench decode LIST_OF_FILES   hash, decompress and check local files (a PATH in place of
+//                                       the URL) on as many threads, no network and no disk
 //
 // Prints seconds, CPU seconds, bytes and peak memory as one JSON object.
 #include <atomic>
@@ -70,10 +70,13 @@ std::vector<worker::NarUnit> ReadList(const std::string& path) {
   std::string hash;
   std::string compression;
   std::uint64_t size = 0;
-  while (list >> url >> hash >> size >> compression) {
+  std::string file_hash;
+  std::uint64_t file_size = 0;
+  while (list >> url >> hash >> size >> compression >> file_hash >> file_size) {
     const auto parsed = nix::Hash::Parse(hash);
+    const auto parsed_file = nix::Hash::Parse(file_hash);
     const auto kind = nix::ParseCompression(compression);
-    if (!parsed || !kind) {
+    if (!parsed || !parsed_file || !kind) {
       std::cerr << "bad line for " << url << '\n';
       std::exit(2);
     }
@@ -81,8 +84,8 @@ std::vector<worker::NarUnit> ReadList(const std::string& path) {
                      url,
                      url.substr(url.rfind('/') + 1),
                      url,
-                     size,
-                     {*kind, *parsed, size, {}, {}, {}, {}}});
+                     file_size,
+                     {*kind, *parsed, size, *parsed_file, file_size, {}, {}}});
   }
   return units;
 }

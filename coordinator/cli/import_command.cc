@@ -2,20 +2,16 @@
 // upstream, with nothing fetched. The roots are all its narinfos.
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <memory>
 #include <system_error>
 
 #include <fmt/format.h>
 
-#include "cli/json_text.h"
 #include "cli/option.h"
 #include "coordinator/cli/client_commands.h"
 #include "coordinator/cli/coordinator_client.h"
-#include "coordinator/cli/release_json.h"
-#include "coordinator/cli/release_text.h"
-#include "coordinator/cli/release_watch.h"
 #include "coordinator/cli/selection.h"
+#include "coordinator/cli/submit_and_follow.h"
 
 namespace hnx::coordinator {
 namespace {
@@ -84,30 +80,8 @@ Result<cli::ExitCode> Import(const ImportOptions& options) {
   pb::Submission submission;
   submission.set_from_dir(directory.string());
   submission.set_list_name(options.selection.list_name);
-  submission.mutable_match()->Assign(options.selection.match.begin(),
-                                     options.selection.match.end());
-  submission.mutable_exclude()->Assign(options.selection.exclude.begin(),
-                                       options.selection.exclude.end());
-  submission.set_force(options.selection.force);
-  submission.set_max_missing(options.selection.max_missing);
-  submission.set_priority(options.selection.priority);
-  HNX_ASSIGN_OR_RETURN(CoordinatorClient client, CoordinatorClient::Create(options.client));
-  HNX_ASSIGN_OR_RETURN(const pb::SubmitResponse response, client.Submit(submission, list));
-  if (!options.wait) {
-    std::cout << (options.client.json
-                      ? cli::JsonLine({{"release_id", response.release_id()}})
-                      : fmt::format("Release {} is queued. Follow it with `coordinator watch "
-                                    "--release {}`.",
-                                    response.release_id(), response.release_id()))
-              << '\n';
-    return cli::ExitCode::kOk;
-  }
-  HNX_ASSIGN_OR_RETURN(const pb::Release release,
-                       WatchRelease(client, options.client, response.release_id(), false));
-  if (!options.client.json) {
-    std::cout << Summary(release) << '\n';
-  }
-  return ExitCodeOf(release);
+  FillRootOptions(options.selection, submission);
+  return SubmitAndFollow(options.client, submission, list, options.wait);
 }
 
 }  // namespace
@@ -122,8 +96,10 @@ void AddImportCommand(cli::Program& program) {
         return code ? *code : Fail(code.error());
       },
       "coordinator import --from-dir /srv/cache --wait");
-  cli::AddOption(command, "--from-dir", options->from_dir,
-                 "The folder, readable under this path by coordinator and workers")
+  cli::AddOption(
+      command, "--from-dir", options->from_dir,
+      "The folder, readable under this path by the coordinator and by workers that were started "
+      "with --import-dir")
       ->required();
   cli::AddOption(command, "--name", options->selection.list_name,
                  "What it is called under /channels/");

@@ -52,6 +52,14 @@ void AddRootOptions(CLI::App& command, Selection& selection) {
   cli::AddOption(command, "--priority", selection.priority, "Higher is mirrored first");
 }
 
+void FillRootOptions(const Selection& selection, pb::Submission& submission) {
+  submission.mutable_match()->Assign(selection.match.begin(), selection.match.end());
+  submission.mutable_exclude()->Assign(selection.exclude.begin(), selection.exclude.end());
+  submission.set_force(selection.force);
+  submission.set_max_missing(selection.max_missing);
+  submission.set_priority(selection.priority);
+}
+
 void AddSelectionOptions(CLI::App& command, Selection& selection) {
   cli::AddOption(command, "--channel", selection.channel, "A channel, e.g. nixos-unstable");
   cli::AddOption(command, "--store-paths", selection.store_paths,
@@ -71,11 +79,7 @@ Result<pb::Submission> ToSubmission(const Selection& selection) {
   pb::Submission submission;
   submission.set_channel(selection.channel);
   submission.set_list_name(selection.list_name);
-  submission.mutable_match()->Assign(selection.match.begin(), selection.match.end());
-  submission.mutable_exclude()->Assign(selection.exclude.begin(), selection.exclude.end());
-  submission.set_force(selection.force);
-  submission.set_max_missing(selection.max_missing);
-  submission.set_priority(selection.priority);
+  FillRootOptions(selection, submission);
   return submission;
 }
 

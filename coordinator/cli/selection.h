@@ -28,6 +28,8 @@ struct Selection {
 void AddSelectionOptions(CLI::App& command, Selection& selection);
 // Only --match, --exclude and what follows them above.
 void AddRootOptions(CLI::App& command, Selection& selection);
+// What those options said.
+void FillRootOptions(const Selection& selection, pb::Submission& submission);
 
 // kInvalidArgument unless exactly one of channel, list and paths is given.
 Result<pb::Submission> ToSubmission(const Selection& selection);

@@ -50,17 +50,13 @@ std::string Unescape(std::string_view text) {
 class SchemeFetcher final : public Fetcher {
  public:
   SchemeFetcher(http::HttpClient& http, FetcherOptions options)
-      : http_(http), options_(std::move(options)) {
-    if (options_.import_dir) {
-      files_ = std::make_unique<FileReader>(*options_.import_dir);
-    }
-  }
+      : http_(http), options_(std::move(options)), files_(options_.import_dir) {}
 
   std::shared_ptr<Transfer> Start(const FetchRequest& request,
                                   std::shared_ptr<http::DownloadSink> sink) override {
-    if (files_ != nullptr && request.url.starts_with(kFileScheme)) {
-      return files_->Start(Unescape(request.url.substr(kFileScheme.size())), request.body_size_max,
-                           std::move(sink));
+    if (request.url.starts_with(kFileScheme)) {
+      return files_.Start(Unescape(request.url.substr(kFileScheme.size())), request.body_size_max,
+                          std::move(sink));
     }
     // Anything but http and https is refused by the client.
     http::DownloadRequest download;
@@ -74,7 +70,7 @@ class SchemeFetcher final : public Fetcher {
  private:
   http::HttpClient& http_;
   const FetcherOptions options_;
-  std::unique_ptr<FileReader> files_;
+  FileReader files_;
 };
 
 }  // namespace

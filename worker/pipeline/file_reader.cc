@@ -26,12 +26,17 @@ http::DownloadOutcome FailedWith(const Error& error) {
   return outcome;
 }
 
-// Symbolic links must not lead out of the folder that the operator allowed.
-Result<fs::path> Below(const fs::path& folder, const fs::path& path) {
+// Symbolic links must not lead out of the folder that the operator allowed. kUnavailable: it is not
+// for this worker to read, another one may.
+Result<fs::path> Below(const std::optional<fs::path>& folder, const fs::path& path) {
+  if (!folder) {
+    return Unavailable(fmt::format(
+        "read {}: this worker reads no local files; start it with --import-dir", path.string()));
+  }
   std::error_code error;
-  const fs::path real_folder = fs::canonical(folder, error);
+  const fs::path real_folder = fs::canonical(*folder, error);
   if (error) {
-    return NotFound(fmt::format("import folder {}: {}", folder.string(), error.message()));
+    return Unavailable(fmt::format("import folder {}: {}", folder->string(), error.message()));
   }
   const fs::path real = fs::canonical(path, error);
   if (error) {
@@ -39,8 +44,9 @@ Result<fs::path> Below(const fs::path& folder, const fs::path& path) {
   }
   const fs::path relative = real.lexically_relative(real_folder);
   if (relative.empty() || *relative.begin() == ".." || !fs::is_regular_file(real, error)) {
-    return InvalidArgument(fmt::format("read {}: not a regular file below --import-dir {}",
-                                       path.string(), folder.string()));
+    return Unavailable(
+        fmt::format("read {}: not a regular file below this worker's --import-dir {}",
+                    path.string(), folder->string()));
   }
   return real;
 }
@@ -61,7 +67,7 @@ class FileReader::Reading final : public Transfer, public std::enable_shared_fro
   void MarkCancelled() { cancelled_ = true; }
 
   // One piece. True when it is to be scheduled again.
-  bool Step(const fs::path& folder) {
+  bool Step(const std::optional<fs::path>& folder) {
     if (sink_ == nullptr) {
       return false;
     }
@@ -83,7 +89,7 @@ class FileReader::Reading final : public Transfer, public std::enable_shared_fro
 
  private:
   // False: paused.
-  Result<bool> ReadPiece(const fs::path& folder) {
+  Result<bool> ReadPiece(const std::optional<fs::path>& folder) {
     if (!file_.valid()) {
       HNX_ASSIGN_OR_RETURN(const fs::path real, Below(folder, path_));
       HNX_ASSIGN_OR_RETURN(file_, OpenFile(real, O_RDONLY));
@@ -116,7 +122,7 @@ class FileReader::Reading final : public Transfer, public std::enable_shared_fro
   bool done_ = false;
 };
 
-FileReader::FileReader(fs::path folder) : folder_(std::move(folder)) {
+FileReader::FileReader(std::optional<fs::path> folder) : folder_(std::move(folder)) {
   thread_ = std::thread([this] { Run(); });
 }
 

@@ -1,11 +1,12 @@
 // FileReader: reads local files on one thread of its own and gives them to sinks piece by piece, as
 // an HTTP client would: the import of an existing binary-cache folder. Only regular files below its
-// folder are read, links included in the check.
+// folder are read, links included in the check; without a folder none are.
 #pragma once
 
 #include <deque>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -18,7 +19,7 @@ inline constexpr std::size_t kFileReadBytes = std::size_t{256} << 10;
 
 class FileReader {
  public:
-  explicit FileReader(std::filesystem::path folder);
+  explicit FileReader(std::optional<std::filesystem::path> folder);
   // Ends running reads with kCancelled.
   ~FileReader();
   FileReader(const FileReader&) = delete;
@@ -35,7 +36,7 @@ class FileReader {
   void Run();
   void Schedule(std::shared_ptr<Reading> reading) HNX_EXCLUDES(mutex_);
 
-  const std::filesystem::path folder_;
+  const std::optional<std::filesystem::path> folder_;
   Mutex mutex_;
   CondVar changed_;
   std::deque<std::shared_ptr<Reading>> ready_ HNX_GUARDED_BY(mutex_);
