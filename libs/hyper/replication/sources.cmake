@@ -6,4 +6,5 @@ list(APPEND HYPER_SOURCES
   replication/reader_core.cc
   replication/remote_blocks.cc
   replication/replicator.cc
+  replication/replicator_driver.cc
   replication/stream_session.cc)
