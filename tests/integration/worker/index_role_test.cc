@@ -151,6 +151,18 @@ TEST_F(IndexRoleTest, ADriveShorterThanAcceptedIsNotAppendedTo) {
   EXPECT_LE(Index()->version(), 1U);
 }
 
+TEST_F(IndexRoleTest, ABatchThatIsAskedForAgainWhileItIsAppendedIsAppendedOnce) {
+  coordinator_.With([](State& state) { state.calls_during_batch_read = 3; });
+  Publish({Put("/a", "a")});
+  StartWorker();
+  ASSERT_TRUE(AllAccepted());
+  ASSERT_TRUE(coordinator_.WaitFor([calls = std::uint64_t{0}](const State& s) mutable {
+    calls = calls == 0 ? s.calls : calls;
+    return s.calls >= calls + 4;
+  }));
+  coordinator_.With([](State& state) { EXPECT_EQ(state.batch_reads, 1U); });
+}
+
 TEST_F(IndexRoleTest, AcceptedBatchesAreNotCutForADatabaseThatForgotThem) {
   Publish({Put("/a", "a")});
   StartWorker();

@@ -181,6 +181,11 @@ grpc::Status FakeCoordinator::ReadPublishBatch(grpc::ServerContext* /*context*/,
       return {grpc::StatusCode::NOT_FOUND, "no such batch"};
     }
     operations = state_.batches[request->batch() - 1];
+    ++state_.batch_reads;
+    const std::uint64_t calls_wanted = state_.calls + state_.calls_during_batch_read;
+    while (state_.calls < calls_wanted && !state_.down) {
+      changed_.WaitFor(mutex_, std::chrono::milliseconds(100));
+    }
   }
   for (const auto& operation : operations) {
     writer->Write(operation);

@@ -42,6 +42,8 @@ class FakeCoordinator final : public pb::WorkerGateway::Service {
     std::uint64_t nonce = 0;
     bool down = false;
     int answers_to_lose = 0;
+    std::uint64_t batch_reads = 0;
+    std::uint64_t calls_during_batch_read = 0;  // a batch is handed out only after so many calls
     bool drained = false;
     std::uint32_t lease_ms = 10'000;
     bool accept = true;  // false: heads are seen and not recorded
