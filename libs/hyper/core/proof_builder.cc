@@ -175,6 +175,11 @@ Result<TreeIndex> Builder::SeekWithin(TreeIndex root, std::uint64_t bytes) {
 }
 
 Result<TreeIndex> Builder::SeekBelow(TreeIndex root) {
+  // JavaScript's hypercore 11 looks for bytes below the first full tree only; elsewhere it proves
+  // the block alone and lets the asker come again. We answer alike.
+  if (!Contains(state_.tree.roots().front().index, root)) {
+    return root;
+  }
   HNX_ASSIGN_OR_RETURN(const std::optional<ByteRange> place,
                        state_.nodes.TryLocateNode(state_.tree, root));
   if (!place) {

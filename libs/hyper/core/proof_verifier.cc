@@ -191,7 +191,9 @@ Result<Ending> Verifier::CheckSigned(const Grown& grown) const {
   if (verified) {
     return Ending();
   }
-  if (verified.error().code == ErrorCode::kUnimplemented) {
+  // Only the manifest can make a core one that we cannot judge; a peer cannot.
+  if (verified.error().code == ErrorCode::kUnimplemented && identity_.manifest &&
+      (identity_.manifest->allow_patch || identity_.manifest->version == 0)) {
     return verified.error();
   }
   if (!identity_.manifest) {
