@@ -195,7 +195,7 @@ async function theirAnswer ({ core, manifest, length }, request) {
   try {
     pending = await MerkleTree.proof(core.core.state, reader, structuredClone(request))
   } catch (error) {
-    reader.destroy()
+    reader.tryFlush()
     await Promise.allSettled([block])
     return refusal(error)
   }
