@@ -11,7 +11,9 @@
 //   replica KEY ROOT [follow]    makes or opens a replica in a store
 //   select KEY BEGIN END|head    wants blocks; "* complete KEY" when they are there
 //   fetch KEY INDEX              ok SIZE FNV1A
+//   sums KEY ROOT                ok and a JSON object: path -> FNV-1a of each file of a drive here
 //   head KEY                     ok LENGTH CONTIGUOUS PEERS
+//   have KEY BEGIN END           answers when these blocks are committed
 //   wait KEY LENGTH              answers when the replica has the head of that length
 //   stats                        ok and one JSON object
 //   drop                         closes all streams
@@ -132,6 +134,7 @@ class Tool final : public ReplicationListener {
   Result<std::string> Replica(const Words& words);
   Result<std::string> Select(const Words& words);
   Result<std::string> Head(const Words& words);
+  static Result<std::string> Sums(const Words& words);
   std::string Stats() const;
   void CheckWaits();
 
@@ -142,8 +145,10 @@ class Tool final : public ReplicationListener {
   std::unique_ptr<TcpListener> listener_;
   std::vector<std::unique_ptr<TcpConnector>> connectors_;
   std::map<StreamId, bool> streams_;
+  void OnBlocks(const CoreKey& /*core*/, BlockRange /*blocks*/) override { CheckWaits(); }
   struct Wait {
     CoreKey key;
+    BlockRange blocks;  // empty: only the length counts
     std::uint64_t length = 0;
     std::function<void(Result<std::string>)> answer;
   };
@@ -153,8 +158,10 @@ class Tool final : public ReplicationListener {
 void Tool::CheckWaits() {
   for (auto at = waits_.begin(); at != waits_.end();) {
     Downloader* const downloader = replicator_->FindDownloader(at->key);
-    if (downloader != nullptr && downloader->replica().length() >= at->length) {
-      at->answer("length " + std::to_string(downloader->replica().length()));
+    ReplicaCore* const replica = downloader == nullptr ? nullptr : &downloader->replica();
+    if (replica != nullptr && replica->length() >= at->length &&
+        replica->HasAll(at->blocks).value_or(false)) {
+      at->answer("length " + std::to_string(replica->length()));
       at = waits_.erase(at);
     } else {
       ++at;
@@ -240,6 +247,24 @@ Result<std::string> Tool::Head(const Words& words) {
   return NotFound("no such core");
 }
 
+Result<std::string> Tool::Sums(const Words& words) {
+  HNX_ASSIGN_OR_RETURN(const DriveKey key, DriveKey::Parse(words.at(1)));
+  DriveReaderOptions options;
+  options.folder = words.at(2);
+  options.key = key;
+  HNX_ASSIGN_OR_RETURN(const auto reader, DriveReader::Open(options));
+  HNX_ASSIGN_OR_RETURN(const auto list, reader->List("/"));
+  nlohmann::json sums = nlohmann::json::object();
+  for (;;) {
+    HNX_ASSIGN_OR_RETURN(const auto entry, list->Next());
+    if (!entry) {
+      return sums.dump();
+    }
+    HNX_ASSIGN_OR_RETURN(const Bytes content, reader->ReadFile(entry->path, 1U << 30));
+    sums[entry->path] = Fnv1a(content);
+  }
+}
+
 std::string Tool::Stats() const {
   nlohmann::json cores = nlohmann::json::object();
   for (const CoreStatistics& core : replicator_->Statistics()) {
@@ -287,6 +312,9 @@ Result<std::string> Tool::Now(const Words& words) {
   }
   if (verb == "select") {
     return Select(words);
+  }
+  if (verb == "sums") {
+    return Sums(words);
   }
   if (verb == "head") {
     return Head(words);
@@ -338,13 +366,18 @@ void Tool::Execute(const Words& words, const std::function<void(Result<std::stri
     }
     return;
   }
-  if (words.at(0) == "wait") {
+  if (words.at(0) == "wait" || words.at(0) == "have") {
     const Result<CoreKey> key = ParseCoreKey(words.at(1));
     if (!key) {
       answer(key.error());
       return;
     }
-    waits_.push_back({*key, std::stoull(words.at(2)), answer});
+    const bool blocks = words.at(0) == "have";
+    waits_.push_back({*key,
+                      blocks ? BlockRange{BlockIndex(std::stoull(words.at(2))),
+                                          BlockIndex(std::stoull(words.at(3)))}
+                             : BlockRange{},
+                      blocks ? 0 : std::stoull(words.at(2)), answer});
     CheckWaits();
     return;
   }
