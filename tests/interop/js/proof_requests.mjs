@@ -208,9 +208,14 @@ async function theirAnswer ({ core, manifest, length }, request) {
 
 // Refusing is an answer, failing in another way is not. (Looking for a node beside a seek that leads
 // elsewhere, JavaScript climbs until it stops itself, or the index is beyond all numbers.)
+function isRefusal (error) {
+  return ['INVALID_OPERATION', 'ERR_ASSERTION'].includes(error.code) || error.message.startsWith('Invalid number')
+}
+// Of that climb it leaves reads behind, on which nobody waits.
+process.on('unhandledRejection', error => { if (!isRefusal(error)) throw error })
+
 function refusal (error) {
-  const refused = ['INVALID_OPERATION', 'ERR_ASSERTION'].includes(error.code) || error.message.startsWith('Invalid number')
-  check(refused, `JavaScript: ${error.stack}`)
+  check(isRefusal(error), `JavaScript: ${error.stack}`)
   return null
 }
 
@@ -249,9 +254,6 @@ async function theyVerify (core, request, json) {
   check(batch.length === core.length, `upgraded to ${batch.length} instead of ${core.length}`)
   check(core.core.core.verifier.verify(batch, batch.signature), 'the signature does not verify')
 }
-
-// Of that climb it also leaves reads behind, on which nobody waits.
-process.on('unhandledRejection', error => { if (!error.message.startsWith('Invalid number')) throw error })
 
 const kindOf = request => Object.keys(request).sort().join('+') || 'nothing'
 const counts = { answered: 0, useless: 0, refused: 0, mutations: 0, kinds: {} }
