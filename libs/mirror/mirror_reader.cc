@@ -11,12 +11,10 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
-#include "mirror/drive_link.h"
 #include "mirror/index_layout.h"
 
 namespace hnx::mirror {
 
-using hyper::DriveEntry;
 using hyper::DriveKey;
 using hyper::DriveReader;
 
@@ -60,9 +58,6 @@ class MirrorReader::Impl {
   }
   // nullptr: in none of the directories.
   Result<std::shared_ptr<DriveReader>> Shard(const DriveKey& key) const;
-  // An ordinary file at that path; nullopt when absent or a link.
-  static Result<std::optional<MirrorFile>> FileIn(std::shared_ptr<const DriveReader> drive,
-                                                  std::string_view path);
 
   const MirrorReaderOptions options_;
   const std::shared_ptr<DriveReader> index_;
@@ -142,15 +137,6 @@ Result<std::shared_ptr<DriveReader>> MirrorReader::Impl::Shard(const DriveKey& k
   return shards_.try_emplace(key, *std::move(opened)).first->second;
 }
 
-Result<std::optional<MirrorFile>> MirrorReader::Impl::FileIn(
-    std::shared_ptr<const DriveReader> drive, std::string_view path) {
-  HNX_ASSIGN_OR_RETURN(const auto entry, drive->Entry(path));
-  if (!entry || entry->linkname || !entry->blob) {
-    return std::optional<MirrorFile>();
-  }
-  return std::optional<MirrorFile>(MirrorFile{std::move(drive), *entry->blob});
-}
-
 MirrorReader::MirrorReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MirrorReader::~MirrorReader() = default;
 
@@ -189,51 +175,21 @@ Result<std::shared_ptr<const DriveReader>> MirrorReader::shard(const DriveKey& k
   return std::shared_ptr<const DriveReader>(std::move(reader));
 }
 
-Result<std::optional<MirrorFile>> MirrorReader::IndexFile(std::string_view path) const {
-  return Impl::FileIn(impl_->index_, path);
+Result<std::shared_ptr<const hyper::DriveView>> MirrorReader::shard_view(
+    const DriveKey& key) const {
+  HNX_ASSIGN_OR_RETURN(auto reader, impl_->Shard(key));
+  return std::shared_ptr<const hyper::DriveView>(std::move(reader));
 }
 
-Result<std::optional<Bytes>> MirrorReader::ReadIndexFile(std::string_view path,
-                                                         std::uint64_t size_max) const {
-  auto content = impl_->index_->ReadFile(path, size_max);
-  if (!content) {
-    if (content.error().code == ErrorCode::kNotFound) {
-      return std::optional<Bytes>();
-    }
-    return content.error();
-  }
-  return std::optional<Bytes>(*std::move(content));
+bool MirrorReader::IsListed(const DriveKey& shard) const {
+  return impl_->IsListed(shard);
 }
 
-Result<std::optional<MirrorFile>> MirrorReader::ResolveNar(std::string_view file) const {
-  if (!IsSafeName(file)) {
-    return std::optional<MirrorFile>();
-  }
-  const std::string path = NarPath(file);
-  HNX_ASSIGN_OR_RETURN(const auto entry, impl_->index_->Entry(path));
-  if (!entry) {
-    return std::optional<MirrorFile>();
-  }
-  if (!entry->linkname) {
-    return Impl::FileIn(impl_->index_, path);
-  }
-  const auto link = DriveLink::Parse(path, *entry->linkname);
-  if (!link || !impl_->IsListed(link->shard)) {
-    return std::optional<MirrorFile>();
-  }
-  HNX_ASSIGN_OR_RETURN(const auto shard, impl_->Shard(link->shard));
-  if (shard == nullptr) {
-    return std::optional<MirrorFile>();
-  }
-  HNX_ASSIGN_OR_RETURN(auto found, Impl::FileIn(shard, path));
-  if (!found) {
-    // The entry may be newer than this view of the shard.
-    HNX_ASSIGN_OR_RETURN(const bool moved, shard->Refresh());
-    if (moved) {
-      return Impl::FileIn(shard, path);
-    }
-  }
-  return found;
+Result<std::shared_ptr<const hyper::DriveView>> MirrorReader::NewerShardView(
+    const DriveKey& key) const {
+  HNX_ASSIGN_OR_RETURN(auto reader, impl_->Shard(key));
+  HNX_ASSIGN_OR_RETURN(const bool moved, reader->Refresh());
+  return moved ? std::shared_ptr<const hyper::DriveView>(std::move(reader)) : nullptr;
 }
 
 }  // namespace hnx::mirror

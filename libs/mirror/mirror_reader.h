@@ -23,6 +23,7 @@
 #include "hyper/drive/drive_key.h"
 #include "hyper/drive/drive_reader.h"
 #include "mirror/mirror_json.h"
+#include "mirror/mirror_view.h"
 
 namespace hnx::mirror {
 
@@ -36,46 +37,32 @@ struct MirrorReaderOptions {
   std::vector<std::filesystem::path> further_directories = {};
 };
 
-// A file of the mirror: the drive that holds it and the blob in it. Keeps the drive's reader alive.
-struct MirrorFile {
-  std::shared_ptr<const hyper::DriveReader> drive;
-  hyper::BlobId blob;
-
-  std::uint64_t size_bytes() const { return blob.byte_length; }
-  // For sendfile; see BlobExtent. kNotFound: its blocks are gone.
-  Result<hyper::BlobExtent> Locate() const { return drive->Locate(blob); }
-};
-
-class MirrorReader {
+class MirrorReader final : public MirrorView {
  public:
   // kNotFound: the index drive is in none of the directories. An index without /mirror.json
   // (nothing published yet) is an empty mirror.
   static Result<std::unique_ptr<MirrorReader>> Open(MirrorReaderOptions options);
-  ~MirrorReader();
+  ~MirrorReader() override;
 
   // Moves index and shards to their newest durable versions; true when the index changed. Call it
   // from one thread, every second or so.
   Result<bool> Refresh();
 
-  const hyper::DriveKey& index_key() const;
-  std::uint64_t index_version() const;
-  std::shared_ptr<const MirrorJson> mirror_json() const;
-
-  // Any ordinary file of the index drive: nix-cache-info, a narinfo, the files of a channel.
-  // nullopt: absent, or a link.
-  Result<std::optional<MirrorFile>> IndexFile(std::string_view path) const;
-  // Its bytes; nullopt when absent, kResourceExhausted beyond `size_max`.
-  Result<std::optional<Bytes>> ReadIndexFile(std::string_view path, std::uint64_t size_max) const;
-
-  // The NAR file `/nar/<file>`: an ordinary file of the index, or through a link of exactly the
-  // form of drive_link.h into a shard that /mirror.json lists. nullopt: absent; every other link
-  // (hostile, looping, unlisted) is absent too, and so is one whose shard is in none of the
-  // directories or lacks it.
-  Result<std::optional<MirrorFile>> ResolveNar(std::string_view file) const;
+  const hyper::DriveKey& index_key() const override;
+  std::uint64_t index_version() const override;
+  std::shared_ptr<const MirrorJson> mirror_json() const override;
+  std::shared_ptr<const hyper::DriveView> index_view() const override { return index(); }
+  Result<std::shared_ptr<const hyper::DriveView>> shard_view(
+      const hyper::DriveKey& key) const override;
+  bool IsListed(const hyper::DriveKey& shard) const override;
 
   // Readers of single drives, for listing and audit; nullptr when the shard is not here.
   std::shared_ptr<const hyper::DriveReader> index() const;
   Result<std::shared_ptr<const hyper::DriveReader>> shard(const hyper::DriveKey& key) const;
+
+ protected:
+  Result<std::shared_ptr<const hyper::DriveView>> NewerShardView(
+      const hyper::DriveKey& key) const override;
 
  private:
   class Impl;

@@ -24,11 +24,8 @@ std::size_t MemoryOf(const BeeNode& node) {
 
 }  // namespace
 
-BeeStore::BeeStore(const BeeBlocks& blocks, std::size_t cache_bytes_max)
-    : blocks_(blocks), cache_bytes_max_(cache_bytes_max) {}
-
 Result<std::shared_ptr<const BeeNode>> BeeStore::Node(std::uint64_t seq) const {
-  if (auto cached = Lookup(seq)) {
+  if (auto cached = cache_->Lookup(seq)) {
     return cached;
   }
   const std::string object = fmt::format("read Hyperbee block {}", seq);
@@ -41,11 +38,11 @@ Result<std::shared_ptr<const BeeNode>> BeeStore::Node(std::uint64_t seq) const {
     return DataLoss(object + ": " + decoded.error().message);
   }
   auto node = std::make_shared<const BeeNode>(std::move(*decoded));
-  Keep(seq, node);
+  cache_->Keep(seq, node);
   return node;
 }
 
-std::shared_ptr<const BeeNode> BeeStore::Lookup(std::uint64_t seq) const {
+std::shared_ptr<const BeeNode> BeeCache::Lookup(std::uint64_t seq) {
   const MutexLock lock(mutex_);
   const auto found = by_seq_.find(seq);
   if (found == by_seq_.end()) {
@@ -55,41 +52,41 @@ std::shared_ptr<const BeeNode> BeeStore::Lookup(std::uint64_t seq) const {
   return found->second->node;
 }
 
-void BeeStore::Keep(std::uint64_t seq, const std::shared_ptr<const BeeNode>& node) const {
+void BeeCache::Keep(std::uint64_t seq, const std::shared_ptr<const BeeNode>& node) {
   const std::size_t bytes = MemoryOf(*node);
-  if (bytes > cache_bytes_max_) {
+  if (bytes > bytes_max_) {
     return;
   }
   const MutexLock lock(mutex_);
   if (by_seq_.contains(seq)) {
     return;
   }
-  while (cached_bytes_ + bytes > cache_bytes_max_) {
-    cached_bytes_ -= slots_.back().bytes;
+  while (bytes_ + bytes > bytes_max_) {
+    bytes_ -= slots_.back().bytes;
     by_seq_.erase(slots_.back().seq);
     slots_.pop_back();
   }
   slots_.push_front(Slot{seq, bytes, node});
   by_seq_.emplace(seq, slots_.begin());
-  cached_bytes_ += bytes;
+  bytes_ += bytes;
 }
 
-void BeeStore::ForgetFrom(std::uint64_t length) {
+void BeeCache::ForgetFrom(std::uint64_t length) {
   const MutexLock lock(mutex_);
   for (auto slot = slots_.begin(); slot != slots_.end();) {
     if (slot->seq < length) {
       ++slot;
       continue;
     }
-    cached_bytes_ -= slot->bytes;
+    bytes_ -= slot->bytes;
     by_seq_.erase(slot->seq);
     slot = slots_.erase(slot);
   }
 }
 
-std::size_t BeeStore::cached_bytes() const {
+std::size_t BeeCache::bytes() const {
   const MutexLock lock(mutex_);
-  return cached_bytes_;
+  return bytes_;
 }
 
 Result<BeePlace> OpenBeeNode(const BeeStore& store, std::uint64_t version, BeeChild place,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/mutex.h"
@@ -26,21 +27,19 @@ class BeeBlocks {
 
 inline constexpr std::size_t kBeeCacheBytesDefault = std::size_t{16} << 20;
 
-// Threads: any. Nothing is locked during a read: two threads that miss the same block both read it.
-class BeeStore {
+// Decoded blocks of one Hyperbee, least recently used go first. Threads: any.
+class BeeCache {
  public:
-  // `blocks` must outlive the store. A cache limit of 0 keeps nothing.
-  explicit BeeStore(const BeeBlocks& blocks, std::size_t cache_bytes_max = kBeeCacheBytesDefault);
-  BeeStore(const BeeStore&) = delete;
-  BeeStore& operator=(const BeeStore&) = delete;
+  // A limit of 0 keeps nothing.
+  explicit BeeCache(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+  BeeCache(const BeeCache&) = delete;
+  BeeCache& operator=(const BeeCache&) = delete;
 
-  // kDataLoss: the block is no Hyperbee node; otherwise what ReadBlock said. Names the block.
-  Result<std::shared_ptr<const BeeNode>> Node(std::uint64_t seq) const;
-
-  // The core was cut to `length`: blocks from there on may come back with other bytes.
-  void ForgetFrom(std::uint64_t length);
-
-  std::size_t cached_bytes() const;
+  // nullptr: not kept.
+  std::shared_ptr<const BeeNode> Lookup(std::uint64_t seq) HNX_EXCLUDES(mutex_);
+  void Keep(std::uint64_t seq, const std::shared_ptr<const BeeNode>& node) HNX_EXCLUDES(mutex_);
+  void ForgetFrom(std::uint64_t length) HNX_EXCLUDES(mutex_);
+  std::size_t bytes() const HNX_EXCLUDES(mutex_);
 
  private:
   struct Slot {
@@ -50,15 +49,36 @@ class BeeStore {
   };
   using Slots = std::list<Slot>;  // most recently used first
 
-  std::shared_ptr<const BeeNode> Lookup(std::uint64_t seq) const;
-  void Keep(std::uint64_t seq, const std::shared_ptr<const BeeNode>& node) const;
-
-  const BeeBlocks& blocks_;
-  const std::size_t cache_bytes_max_;
+  const std::size_t bytes_max_;
   mutable Mutex mutex_;
-  mutable Slots slots_ HNX_GUARDED_BY(mutex_);
-  mutable std::unordered_map<std::uint64_t, Slots::iterator> by_seq_ HNX_GUARDED_BY(mutex_);
-  mutable std::size_t cached_bytes_ HNX_GUARDED_BY(mutex_) = 0;
+  Slots slots_ HNX_GUARDED_BY(mutex_);
+  std::unordered_map<std::uint64_t, Slots::iterator> by_seq_ HNX_GUARDED_BY(mutex_);
+  std::size_t bytes_ HNX_GUARDED_BY(mutex_) = 0;
+};
+
+// Threads: any. Nothing is locked during a read: two threads that miss the same block both read it.
+class BeeStore {
+ public:
+  // `blocks` must outlive the store.
+  explicit BeeStore(const BeeBlocks& blocks, std::size_t cache_bytes_max = kBeeCacheBytesDefault)
+      : BeeStore(blocks, std::make_shared<BeeCache>(cache_bytes_max)) {}
+  // Several stores of the same Hyperbee, each with a way of its own to its blocks, share a cache.
+  BeeStore(const BeeBlocks& blocks, std::shared_ptr<BeeCache> cache)
+      : blocks_(blocks), cache_(std::move(cache)) {}
+  BeeStore(const BeeStore&) = delete;
+  BeeStore& operator=(const BeeStore&) = delete;
+
+  // kDataLoss: the block is no Hyperbee node; otherwise what ReadBlock said. Names the block.
+  Result<std::shared_ptr<const BeeNode>> Node(std::uint64_t seq) const;
+
+  // The core was cut to `length`: blocks from there on may come back with other bytes.
+  void ForgetFrom(std::uint64_t length) { cache_->ForgetFrom(length); }
+
+  std::size_t cached_bytes() const { return cache_->bytes(); }
+
+ private:
+  const BeeBlocks& blocks_;
+  const std::shared_ptr<BeeCache> cache_;
 };
 
 // A tree node in its block. `level` may be read while `block` is held.

@@ -66,6 +66,10 @@ DriveHead Hyperdrive::head() const {
   return impl_->head();
 }
 
+SignedDriveHead Hyperdrive::signed_head() const {
+  return {impl_->db->head(), impl_->content->head()};
+}
+
 Result<std::unique_ptr<DriveBatch>> Hyperdrive::BeginBatch() {
   if (impl_->batch_open) {
     return FailedPrecondition("begin a batch on drive " + key().id() + ": one is open already");

@@ -20,6 +20,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "hyper/core/core_head.h"
 #include "hyper/core/core_storage.h"
 #include "hyper/core/crypto.h"
 #include "hyper/drive/corestore.h"
@@ -39,6 +40,14 @@ struct DriveHead {
   Hash content_tree_hash;
 
   bool operator==(const DriveHead&) const = default;
+};
+
+// The same with the owner's signatures: what peers are told.
+struct SignedDriveHead {
+  CoreHead db;
+  CoreHead content;
+
+  bool operator==(const SignedDriveHead&) const = default;
 };
 
 // One batch holds its changed entries in memory: operations and bytes of keys and values.
@@ -130,6 +139,7 @@ class Hyperdrive {
   const DriveKey& content_key() const;
   // The last committed version.
   DriveHead head() const;
+  SignedDriveHead signed_head() const;
 
   // kFailedPrecondition: a batch is open already.
   Result<std::unique_ptr<DriveBatch>> BeginBatch();

@@ -7,6 +7,8 @@ list(APPEND HYPER_SOURCES
   drive/drive_key.cc
   drive/drive_path.cc
   drive/drive_reader.cc
+  drive/drive_view.cc
+  drive/drive_view.cc
   drive/entry_list.cc
   drive/find_drive.cc
   drive/hyperdrive.cc)

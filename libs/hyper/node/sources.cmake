@@ -1,0 +1,2 @@
+list(APPEND HYPER_SOURCES
+  node/read_limits.cc)
