@@ -264,8 +264,10 @@ async function result (mirror, expected, release) {
 function placesOfNars (mirror) {
   const places = new Map()
   const drives = mirror.drives().flatMap((dir) => ['--drives', dir])
-  for (const { id_z32: id } of mirror.status().shards) {
+  for (const { id_z32: id, nars } of mirror.status().shards) {
     const listed = mirror.run('hyp', 'ls', `hyper://${id}/nar`, ...drives)
+    // Its worker died before the first entry of it was durable.
+    if (nars === 0 && listed.stderr.includes('there is nothing at')) continue
     check(listed.status === 0, `hyp ls of shard ${id}: ${listed.stderr}`)
     for (const line of listed.stdout.split('\n').filter(Boolean)) {
       const file = path.basename(line.trim().split(/\s+/).at(-1))
