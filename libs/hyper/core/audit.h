@@ -6,7 +6,8 @@
 // (against the bytes in `data`; beyond the length it must be zero), every present block of `data`.
 // Not checked, because nothing there means anything: bytes of `oplog` behind a header within its
 // slot, entries left by an older header, bytes of `data` beyond the committed length, the inside of
-// cleared blocks, slots that pending oplog entries are about to overwrite. An empty block's bit
+// cleared blocks, slots that pending oplog entries are about to overwrite, bits of absent blocks in
+// a copy of somebody else's core (which may have them in `data` already). An empty block's bit
 // cannot be checked either, nor a cleared bit over a block of zeros behind the first cleared one.
 #pragma once
 

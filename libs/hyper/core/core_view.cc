@@ -205,7 +205,7 @@ Result<Bytes> CoreView::Get(BlockIndex block) {
   HNX_ASSIGN_OR_RETURN(const ByteRange range, nodes_.Locate(tree_, block));
   // A damaged node must not make us allocate what no file holds.
   HNX_ASSIGN_OR_RETURN(const std::uint64_t data_bytes, storage_.Size(CoreFile::kData));
-  if (range.end.value() > data_bytes) {
+  if (!range.empty() && range.end.value() > data_bytes) {
     return DataLoss("core " + storage_.Name() + ": data ends at byte " +
                     std::to_string(data_bytes) + ", block " + std::to_string(block.value()) +
                     " reaches to " + std::to_string(range.end.value()));

@@ -152,6 +152,24 @@ Result<OplogHeader> LoadHeader(CoreStorage& storage, ByteView payload) {
   return header;
 }
 
+// Whether behind the broken frame at the front of `rest` stand entries that prove that it had been
+// complete. A torn one is the last; of a group, which is written at once, any may be torn.
+bool OthersFollow(ByteView rest, bool expected_bit) {
+  if (rest.size() < kOplogFrameBytes) {
+    return false;
+  }
+  const std::uint32_t word = LoadLe32(rest.subspan(4, 4));
+  bool in_group = (word & kPartialBit) != 0;
+  std::uint64_t at = kOplogFrameBytes + (word >> kLengthShift);
+  std::optional<Frame> next = ParseFrame(From(rest, at));
+  while (in_group && next) {
+    in_group = next->partial;
+    at += next->size();
+    next = ParseFrame(From(rest, at));
+  }
+  return next && next->header_bit == expected_bit && !next->payload.empty();
+}
+
 // Reads entries until the first that does not count, and says why it does not.
 Result<void> ReadEntries(ByteView file, OplogContent& content, DamageReport& damage) {
   const bool expected_bit = content.current_slot == 1;
@@ -181,13 +199,8 @@ Result<void> ReadEntries(ByteView file, OplogContent& content, DamageReport& dam
                        "header slot " + std::to_string(older_slot) +
                            " is damaged, and entries that came after it would be lost");
     }
-  } else if (const ByteView rest = From(file, offset); rest.size() >= kOplogFrameBytes) {
-    // A torn entry is the last one; one that others follow had been complete.
-    const std::uint64_t length = LoadLe32(rest.subspan(4, 4)) >> kLengthShift;
-    const std::optional<Frame> next = ParseFrame(From(rest, kOplogFrameBytes + length));
-    if (next && next->header_bit == expected_bit && !next->payload.empty()) {
-      return damage.At(offset, "an entry is damaged, and others follow it");
-    }
+  } else if (OthersFollow(From(file, offset), expected_bit)) {
+    return damage.At(offset, "an entry is damaged, and others follow it");
   }
   // All entries of an atomic group but the last are marked partial: drop a group without its end.
   while (!partial.empty() && partial.back()) {
@@ -206,11 +219,11 @@ Result<void> ReadEntries(ByteView file, OplogContent& content, DamageReport& dam
 
 }  // namespace
 
-Bytes EncodeFrame(ByteView payload, bool header_bit) {
+Bytes EncodeFrame(ByteView payload, bool header_bit, bool partial) {
   HNX_CHECK(payload.size() <= kOplogPayloadBytesMax);
   Bytes frame(kOplogFrameBytes);
   const auto length = static_cast<std::uint32_t>(payload.size());
-  StoreLe32(length << kLengthShift | (header_bit ? kHeaderBit : 0),
+  StoreLe32(length << kLengthShift | (partial ? kPartialBit : 0) | (header_bit ? kHeaderBit : 0),
             std::span<std::byte, 4>(frame.data() + 4, 4));
   AppendTo(frame, payload);
   StoreLe32(Crc32(ByteView(frame).subspan(4)), std::span<std::byte, 4>(frame.data(), 4));
@@ -283,14 +296,14 @@ OplogWriter::OplogWriter(CoreStorage& storage, const OplogContent& content)
 
 Result<void> OplogWriter::Append(std::span<const OplogEntry> entries) {
   Bytes frames;
-  for (const OplogEntry& entry : entries) {
-    const Bytes payload = entry.Encode();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const Bytes payload = entries[i].Encode();
     if (payload.size() > kOplogPayloadBytesMax) {
       return ResourceExhausted("core " + storage_.Name() + ": an oplog entry of " +
                                std::to_string(payload.size()) +
                                " bytes exceeds the format's limit");
     }
-    AppendTo(frames, EncodeFrame(payload, bits_[0] != bits_[1]));
+    AppendTo(frames, EncodeFrame(payload, bits_[0] != bits_[1], i + 1 < entries.size()));
   }
   Result<void> written = storage_.Write(CoreFile::kOplog, end_, frames);
   if (!written) {

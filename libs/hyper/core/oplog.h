@@ -92,7 +92,8 @@ struct OplogEntry {
   static Result<OplogEntry> Decode(ByteView payload);
 };
 
-Bytes EncodeFrame(ByteView payload, bool header_bit);
+// `partial`: others of its group follow, and it counts only with all of them.
+Bytes EncodeFrame(ByteView payload, bool header_bit, bool partial = false);
 
 // What stands in a header slot.
 enum class SlotState { kEmpty, kValid, kDamaged };

@@ -33,8 +33,8 @@ class RecordedCore {
   Result<void> Usable() const;
   Error OutOfOrder(const std::string& what) const;
 
-  // Appends the entries to the oplog, one after the other, and syncs it; then they are true. `tree`
-  // is the tree after them. A crash may leave the first few of them.
+  // Appends the entries to the oplog as one group and syncs it; then they are true. `tree` is the
+  // tree after them. A crash leaves all or none.
   Result<void> Record(std::span<const OplogEntry> entries, const MerkleTree& tree);
   // A flush that fails is told to the log only: what was recorded stands, and the next one tries
   // again.

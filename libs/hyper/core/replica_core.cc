@@ -166,8 +166,7 @@ Result<void> ReplicaCore::Impl::CommitManifest() {
   return {};
 }
 
-// All nodes are in the first entry, so that wherever a crash cuts, no block is marked whose nodes
-// are missing.
+// One group: an entry has but one range of blocks.
 std::vector<OplogEntry> ReplicaCore::Impl::Entries() const {
   std::vector<OplogEntry> entries;
   if (!nodes.staged().empty() || upgrade) {
