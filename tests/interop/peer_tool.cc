@@ -16,6 +16,10 @@
 //   have KEY BEGIN END           answers when these blocks are committed
 //   wait KEY LENGTH              answers when the replica has the head of that length
 //   stats                        ok and one JSON object
+//   remote KEY ROOT              opens a drive for reading from afar
+//   remote-wait LENGTH           ok VERSION, when that version is known
+//   remote-list FOLDER           ok and a JSON array of paths
+//   remote-cat PATH OFFSET LENGTH   ok SIZE FNV1A of that part of a file
 //   drop                         closes all streams
 //   quit
 #include <condition_variable>
@@ -37,6 +41,7 @@
 #include "base/log.h"
 #include "hyper/core/keys.h"
 #include "hyper/drive/drive_reader.h"
+#include "hyper/replication/drive_replica.h"
 #include "hyper/replication/replicator.h"
 #include "hyper/replication/replicator_driver.h"
 #include "hyper/storage/flat_core_storage.h"
@@ -73,6 +78,7 @@ class Tool final : public ReplicationListener {
     loop_.RunAndWait([this] { driver_->Start(); });
   }
   ~Tool() override {
+    remote_.reset();
     loop_.RunAndWait([this] {
       connectors_.clear();
       listener_.reset();
@@ -89,6 +95,8 @@ class Tool final : public ReplicationListener {
   // The answer; on the loop's thread.
   void Execute(const Words& words, const std::function<void(Result<std::string>)>& answer);
   EventLoop& loop() { return loop_; }
+  // Commands that wait: not on the loop's thread.
+  Result<std::string> Remote(const Words& words);
 
   void OnHead(const CoreKey& core, const CoreHead& head) override {
     Say(fmt::format("* head {} {}", core.ToHex(), head.length));
@@ -153,6 +161,7 @@ class Tool final : public ReplicationListener {
     std::function<void(Result<std::string>)> answer;
   };
   std::vector<Wait> waits_;
+  std::unique_ptr<DriveReplica> remote_;
 };
 
 void Tool::CheckWaits() {
@@ -206,17 +215,9 @@ Result<std::string> Tool::Accept(const Words& words) {
 
 Result<std::string> Tool::Replica(const Words& words) {
   HNX_ASSIGN_OR_RETURN(const CoreKey key, ParseCoreKey(words.at(1)));
-  const auto folder = CoreFolder(words.at(2), DiscoveryKeyOf(key));
-  HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenForWriting(folder));
-  Result<std::unique_ptr<ReplicaCore>> replica = ReplicaCore::Open(std::move(storage));
-  if (!replica && replica.error().code == ErrorCode::kNotFound) {
-    HNX_ASSIGN_OR_RETURN(storage, FlatCoreStorage::OpenForWriting(folder));
-    replica = ReplicaCore::Create(std::move(storage), key);
-  }
-  if (!replica) {
-    return replica.error();
-  }
-  HNX_ASSIGN_OR_RETURN(Downloader* const downloader, replicator_->AddReplica(*std::move(replica)));
+  HNX_ASSIGN_OR_RETURN(
+      Downloader* const downloader,
+      replicator_->AcquireReplica(key, CoreFolder(words.at(2), DiscoveryKeyOf(key))));
   downloader->SetFollow(words.size() > 3 && words.at(3) == "follow");
   return std::to_string(downloader->replica().length());
 }
@@ -384,6 +385,44 @@ void Tool::Execute(const Words& words, const std::function<void(Result<std::stri
   answer(Now(words));
 }
 
+Result<std::string> Tool::Remote(const Words& words) {
+  const ReadDeadline deadline(Clock::Real(), std::chrono::seconds(20));
+  if (words.at(0) == "remote") {
+    HNX_ASSIGN_OR_RETURN(const DriveKey key, DriveKey::Parse(words.at(1)));
+    HNX_ASSIGN_OR_RETURN(remote_, DriveReplica::Open({loop_, *replicator_, words.at(2)}, key));
+    return std::string();
+  }
+  if (!remote_) {
+    return FailedPrecondition("no drive is open");
+  }
+  if (words.at(0) == "remote-wait") {
+    HNX_TRY(remote_->WaitForVersion(std::stoull(words.at(1))));
+    return std::to_string(remote_->version());
+  }
+  if (words.at(0) == "remote-list") {
+    HNX_ASSIGN_OR_RETURN(const auto list, remote_->List(words.at(1)));
+    nlohmann::json paths = nlohmann::json::array();
+    for (;;) {
+      HNX_ASSIGN_OR_RETURN(const auto entry, list->Next());
+      if (!entry) {
+        return paths.dump();
+      }
+      paths.push_back(entry->path);
+    }
+  }
+  HNX_ASSIGN_OR_RETURN(const auto entry, remote_->Entry(words.at(1)));
+  if (!entry || !entry->blob) {
+    return NotFound(words.at(1));
+  }
+  Bytes content;
+  HNX_TRY(remote_->ReadBlob(*entry->blob, std::stoull(words.at(2)), std::stoull(words.at(3)),
+                            [&content](ByteView piece) -> Result<void> {
+                              AppendTo(content, piece);
+                              return {};
+                            }));
+  return fmt::format("{} {}", content.size(), Fnv1a(content));
+}
+
 int Main() {
   SetUpLogging("warning", LogFormat::kText);
   Tool tool;
@@ -395,6 +434,11 @@ int Main() {
       words.push_back(word);
     }
     if (words.empty()) {
+      continue;
+    }
+    if (words[0].rfind("remote", 0) == 0) {
+      const Result<std::string> result = tool.Remote(words);
+      Say(result ? "ok " + *result : "error " + result.error().ToString());
       continue;
     }
     const auto done = std::make_shared<std::promise<std::string>>();

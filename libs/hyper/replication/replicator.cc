@@ -45,6 +45,7 @@ struct Replicator::Core {
   std::optional<Clock::SteadyTime> looked_at;
   CoreSessionStatistics before;  // of earlier openings
   std::unique_ptr<ReplicaCore> replica;
+  std::size_t users = 1;         // of the replica
   std::unique_ptr<CoreHub> hub;  // null: not open
 };
 
@@ -167,6 +168,35 @@ Result<Downloader*> Replicator::AddReplica(std::unique_ptr<ReplicaCore> replica)
   core->hub = std::make_unique<CoreHub>(std::make_unique<ReplicaServed>(*core->replica));
   core->hub->SetDownloader(std::make_unique<Downloader>(LinksOf(*core)));
   return core->hub->downloader();
+}
+
+Result<Downloader*> Replicator::AcquireReplica(const CoreKey& key,
+                                               const std::filesystem::path& core_folder) {
+  if (Core* const core = Find(key); core != nullptr && core->replica) {
+    ++core->users;
+    return core->hub->downloader();
+  }
+  HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenForWriting(core_folder));
+  Result<std::unique_ptr<ReplicaCore>> replica = ReplicaCore::Open(std::move(storage));
+  if (!replica && replica.error().code == ErrorCode::kNotFound) {
+    HNX_ASSIGN_OR_RETURN(storage, FlatCoreStorage::OpenForWriting(core_folder));
+    replica = ReplicaCore::Create(std::move(storage), key);
+  }
+  if (!replica) {
+    return replica.error();
+  }
+  if ((*replica)->key() != key) {
+    return DataLoss("core " + CoreKeyId(key) + ": in " + core_folder.string() +
+                    " is another one, " + CoreKeyId((*replica)->key()));
+  }
+  return AddReplica(*std::move(replica));
+}
+
+void Replicator::ReleaseReplica(const CoreKey& key) {
+  Core* const core = Find(key);
+  if (core != nullptr && core->replica && --core->users == 0) {
+    RemoveCore(key);
+  }
 }
 
 void Replicator::RemoveCore(const CoreKey& key) {

@@ -98,6 +98,10 @@ class Replicator final : public StreamSessionOwner {
   Result<void> AddServed(std::unique_ptr<ServedCore> core);
   // A replica, served too. The Downloader lives until the core is removed.
   Result<Downloader*> AddReplica(std::unique_ptr<ReplicaCore> replica);
+  // The same from its files, which are made when there are none; or the replica that is there
+  // already. It stays until everyone who acquired it (or added it) has released it.
+  Result<Downloader*> AcquireReplica(const CoreKey& key, const std::filesystem::path& core_folder);
+  void ReleaseReplica(const CoreKey& key);
   // Closes its sessions; staged blocks of a replica are committed.
   void RemoveCore(const CoreKey& key);
   bool HasCore(const CoreKey& key) const;
