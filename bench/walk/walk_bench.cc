@@ -206,7 +206,8 @@ void RunPairs(Bench& bench, const Flags& flags) {
         "cores{}\n",
         ratios.size() + 1, plain.rate, ours.rate, ours.rate / plain.rate, others,
         quiet ? "" : " (too much)");
-    fmt::print("   processor us a narinfo: {}\n", CpuText(ours.cpu, flags.paths));
+    fmt::print("   processor us a narinfo: {}; plain {}\n", CpuText(ours.cpu, flags.paths),
+               CpuText(plain.cpu, flags.paths));
     std::fflush(stdout);
     if (!quiet && repeats < flags.repeats_max) {
       ++repeats;

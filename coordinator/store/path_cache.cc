@@ -48,21 +48,28 @@ void PathCache::Put(std::string_view hash, Known known) {
   MutexLock lock(mutex_);
   entries_.resize(kEntries);
   const std::size_t set = SetOf(wanted);
-  std::optional<std::size_t> place;
   for (std::size_t i = set; i < set + kWays; ++i) {
     if (entries_[i].known.path != 0 && entries_[i].hash == wanted) {
       entries_[i].known = known;
       return;
     }
-    if (!place && (entries_[i].known.path == 0 || !entries_[i].used)) {
+  }
+  // An empty place, else one that nobody asked for since it was last passed over, beginning at any.
+  std::optional<std::size_t> place;
+  for (std::size_t i = set; !place && i < set + kWays; ++i) {
+    if (entries_[i].known.path == 0) {
       place = i;
     }
   }
-  // All were asked for since: they must be asked for again to stay.
-  for (std::size_t i = set; !place && i < set + kWays; ++i) {
-    entries_[i].used = false;
+  const auto first = static_cast<std::size_t>(known.path) % kWays;
+  for (std::size_t i = 0; !place && i < kWays; ++i) {
+    Entry& entry = entries_[set + (first + i) % kWays];
+    if (!entry.used) {
+      place = set + (first + i) % kWays;
+    }
+    entry.used = false;
   }
-  entries_[place.value_or(set)] = {.hash = wanted, .known = known, .used = false};
+  entries_[place.value_or(set + first)] = {.hash = wanted, .known = known, .used = false};
 }
 
 void PathCache::Clear() {

@@ -29,6 +29,26 @@ struct Target {
   bool is_new = false;
 };
 
+// Input of a bytea: text as it is, which is half of what hexadecimal digits would be.
+std::string ByteaEscaped(std::string_view content) {
+  std::string escaped;
+  escaped.reserve(content.size());
+  for (const char c : content) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '\\') {
+      escaped += "\\\\";
+    } else if ((code >= 0x20 && code < 0x7f) || c == '\n') {
+      escaped += c;
+    } else {
+      escaped += '\\';
+      escaped += static_cast<char>('0' + (code >> 6U));
+      escaped += static_cast<char>('0' + ((code >> 3U) & 7U));
+      escaped += static_cast<char>('0' + (code & 7U));
+    }
+  }
+  return escaped;
+}
+
 class WalkSave {
  public:
   WalkSave(PgTransaction& transaction, PathCache& known, ReleaseId release)
@@ -170,7 +190,7 @@ Result<void> WalkSave::SavePlain() {
     pqxx::stream_to stream(transaction_.work(), "narinfo",
                            std::vector<std::string>{"id", "content"});
     for (const PlainNarInfo& plain : plain_) {
-      stream << std::make_tuple(plain.narinfo, ByteaText(AsBytes(plain.info->content)));
+      stream << std::make_tuple(plain.narinfo, ByteaEscaped(plain.info->content));
     }
     stream.complete();
   }

@@ -234,7 +234,7 @@ Result<void> ReleaseWalk::SaveAnswers(std::vector<WalkAnswer> answers) {
 void ReleaseWalk::TakeDiscovered(SaveOutcome& saved) {
   bool all_ready = saved.discovered.size() == saved.paths_discovered;
   for (FrontierPath& path : saved.discovered) {
-    if (ready_.size() >= options_.walk_window_max) {
+    if (ready_.size() >= kReadyMax) {
       all_ready = false;
       break;
     }

@@ -7,7 +7,7 @@
 //
 // The caller's thread does the first and the last step; the others run beside it. At most
 // window_max paths and about kHeldBytesMax bytes are between the steps. What a save discovers is
-// asked for without reading it back, as far as window_max paths; all is in the store, so a walk may
+// asked for without reading it back, as far as kReadyMax paths; all is in the store, so a walk may
 // end at any instruction and goes on where its last save was.
 #pragma once
 
@@ -65,6 +65,8 @@ class ReleaseWalk {
  public:
   static constexpr std::uint64_t kHeldBytesMax = std::uint64_t{64} << 20U;
   static constexpr std::size_t kWindowMin = 8;
+  // Discovered paths that wait to be asked for; more of them are read from the store. About 5 MiB.
+  static constexpr std::size_t kReadyMax = 32'768;
 
   // All must outlive the walk; transfers that are still under way when it is destroyed end unheard.
   ReleaseWalk(WalkRelease release, WalkStore& store, NarInfoSource& source,
@@ -110,7 +112,7 @@ class ReleaseWalk {
 
   std::unordered_set<PathId> under_way_;  // at most window_
   std::size_t window_;
-  std::deque<FrontierPath> ready_;  // to be asked for; at most walk_window_max
+  std::deque<FrontierPath> ready_;  // to be asked for; at most kReadyMax
   PathId cursor_ = 0;
   // The stored frontier may hold paths that are neither ready nor under way.
   bool store_ahead_ = true;

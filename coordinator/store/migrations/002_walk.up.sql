@@ -28,6 +28,10 @@ BEGIN
 END $$;
 CREATE TRIGGER release_deleted AFTER DELETE ON release FOR EACH ROW EXECUTE FUNCTION release_deleted();
 
+-- Nobody asks which NAR a narinfo belongs to. Of the three columns the NarHash alone nearly always decides.
+DROP INDEX nar_narinfo;
+ALTER TABLE nar DROP CONSTRAINT nar_upstream_id_url_nar_hash_key, ADD UNIQUE (nar_hash, upstream_id, url);
+
 -- As before, with one join of the old rows with the new ones instead of four.
 CREATE OR REPLACE FUNCTION path_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
