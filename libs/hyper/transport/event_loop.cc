@@ -143,6 +143,7 @@ void EventLoop::Start() {
 void EventLoop::Run() {
   uv_run(&impl_->loop, UV_RUN_DEFAULT);
   impl_->CloseEverything();
+  impl_->thread_id = std::thread::id();  // the system gives it to another thread soon
 }
 
 void EventLoop::Stop() {
