@@ -14,9 +14,9 @@ SELECT release_id, path_id, attempts, not_before FROM release_path WHERE NOT exp
 DROP INDEX release_path_frontier;
 ALTER TABLE release_path DROP COLUMN expanded, DROP COLUMN attempts, DROP COLUMN not_before;
 
--- Checking a foreign key looks up and locks the row it points at, one row at a time: the keys below were a
--- quarter of a walk. Narinfos, NARs and paths are never deleted, the walk draws their numbers in the transaction
--- that uses them, and the rows of a release go with it through the trigger.
+-- Checking a foreign key looks up and locks the row it points at, one row at a time, five times for each path of a
+-- walk. Narinfos, NARs and paths are never deleted, the walk draws their numbers in the transaction that uses
+-- them, and the rows of a release go with it through the trigger.
 ALTER TABLE path DROP CONSTRAINT path_narinfo_id_fkey, DROP CONSTRAINT path_nar_id_fkey;
 ALTER TABLE nar DROP CONSTRAINT nar_narinfo_id_fkey, DROP CONSTRAINT nar_upstream_id_fkey;
 ALTER TABLE release_path DROP CONSTRAINT release_path_release_id_fkey;
