@@ -107,10 +107,21 @@ Result<BlockIndex> Bitfield::Find(bool value, BlockRange range) {
 }
 
 Result<std::optional<BlockIndex>> Bitfield::FindLastSet(BlockRange range) {
-  for (BlockIndex at = range.end; at > range.begin; at = at - 1) {
-    HNX_ASSIGN_OR_RETURN(const bool set, Has(at - 1));
-    if (set) {
-      return std::optional(at - 1);
+  BlockIndex end = range.end;
+  while (end > range.begin) {
+    // A page at a time, of which most that are passed over are empty.
+    const BlockIndex page_start((end.value() - 1) / kBitsPerPage * kBitsPerPage);
+    const BlockRange page{std::max(page_start, range.begin), end};
+    HNX_ASSIGN_OR_RETURN(const BlockIndex first, Find(true, page));
+    if (first == page.end) {
+      end = page.begin;
+      continue;
+    }
+    for (BlockIndex at = page.end - 1;; at = at - 1) {
+      HNX_ASSIGN_OR_RETURN(const bool set, Has(at));
+      if (set) {
+        return std::optional(at);
+      }
     }
   }
   return std::optional<BlockIndex>();

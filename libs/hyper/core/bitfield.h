@@ -27,7 +27,7 @@ class Bitfield {
   Result<bool> Has(BlockIndex block);
   // The first block of the range whose bit is `value`; the range's end when there is none.
   Result<BlockIndex> Find(bool value, BlockRange range);
-  // The last block of the range whose bit is set. Looks at each, from the end.
+  // The last block of the range whose bit is set.
   Result<std::optional<BlockIndex>> FindLastSet(BlockRange range);
 
   void Set(BlockRange range, bool value);
