@@ -2,16 +2,17 @@
 // when the back end comes and goes.
 import { ControlLink } from './control_link.mjs'
 import { Counters } from './counters.mjs'
-import { SETTLE_MS_MAX, STATE_INTERVAL_MS_MAX, STATE_INTERVAL_MS_MIN } from './limits.mjs'
+import { QUEUE_CHECK_INTERVAL_MS, SETTLE_MS_MAX, STATE_INTERVAL_MS_MAX, STATE_INTERVAL_MS_MIN } from './limits.mjs'
 import { Pipe } from './pipe.mjs'
 import { TopicSet } from './topic_set.mjs'
 
 export class BackEnd {
   // `swarm`: a Hyperswarm of this back end alone; its DHT node may be shared.
-  constructor ({ socketPath, swarm, peersMax, keepAnnouncedMs, log }) {
+  constructor ({ socketPath, swarm, peersMax, queuedBytesMax, keepAnnouncedMs, log }) {
     this.socketPath = socketPath
     this.swarm = swarm
     this.peersMax = peersMax
+    this.queuedBytesMax = queuedBytesMax
     this.keepAnnouncedMs = keepAnnouncedMs
     this.log = log
     this.counters = new Counters()
@@ -21,7 +22,7 @@ export class BackEnd {
     this.lastStateAtMs = -Infinity
     this.stateIsDue = false
     this.isLeaving = false
-    this.timers = { tick: null, forget: null }
+    this.timers = { tick: null, queues: null, forget: null }
     this.topics = new TopicSet({
       join: (key, roles) => swarm.join(key, roles),
       counters: this.counters,
@@ -40,6 +41,7 @@ export class BackEnd {
   start () {
     this.link.start()
     this.timers.tick = setInterval(() => this.#tick(), STATE_INTERVAL_MS_MIN)
+    this.timers.queues = setInterval(() => this.#limitQueues(), QUEUE_CHECK_INTERVAL_MS)
   }
 
   // Announces nothing more; resolves when the DHT was told. Connections go on.
@@ -54,6 +56,7 @@ export class BackEnd {
   stop () {
     this.isLeaving = true
     clearInterval(this.timers.tick)
+    clearInterval(this.timers.queues)
     clearTimeout(this.timers.forget)
     this.link.stop()
     this.#dropAll('the bridge stops')
@@ -70,7 +73,7 @@ export class BackEnd {
   get queuedBytes () {
     let toBackEnd = 0
     let toSwarm = 0
-    for (const pipe of this.pipes) {
+    for (const { pipe } of this.pipes) {
       toBackEnd += pipe.queuedToBackEnd
       toSwarm += pipe.queuedToSwarm
     }
@@ -174,9 +177,16 @@ export class BackEnd {
 
   #tick () {
     if (!this.isUp) return
+    for (const { pipe } of this.pipes) pipe.probe()
     this.topics.tick(this.connectionsByTopic())
     const silentMs = performance.now() - this.lastStateAtMs
     if (this.stateIsDue || silentMs >= STATE_INTERVAL_MS_MAX) this.#sendState()
+  }
+
+  #limitQueues () {
+    for (const { pipe } of this.pipes) {
+      if (pipe.limitQueue(this.queuedBytesMax)) this.counters.droppedForQueue++
+    }
   }
 
   #sendState () {

@@ -18,6 +18,7 @@ export class Bridge {
         maxPeers: options.peersMax
       }),
       peersMax: options.peersMax,
+      queuedBytesMax: options.queuedBytesMax,
       keepAnnouncedMs: options.keepAnnouncedMs,
       log
     }))
@@ -48,8 +49,10 @@ export class Bridge {
 
   async #leaveAndClose () {
     await Promise.all(this.backEnds.map((backEnd) => backEnd.leave()))
+    this.log.debug('the topics are left')
     for (const backEnd of this.backEnds) backEnd.stop()
     await Promise.all(this.backEnds.map(({ swarm }) => swarm.server.close()))
+    this.log.debug('nobody can connect any more')
     for (const { swarm } of this.backEnds) await swarm.destroy()
     return true
   }

@@ -106,7 +106,7 @@ export class ControlLink extends EventEmitter {
     this.isUp = false
     if (!this.stopped) this.#dialLater()
     // The same words again and again would fill the log of a bridge that waits for its back end.
-    if (reason !== this.lastReason) this.log.warning(`${this.socketPath}: no back end: ${reason}; dialling again`)
+    if (!this.stopped && reason !== this.lastReason) this.log.warning(`${this.socketPath}: no back end: ${reason}; dialling again`)
     this.lastReason = reason
     if (wasUp) this.emit('down', reason)
   }

@@ -6,6 +6,7 @@ export class Counters {
   refusedAway = 0
   refusedFull = 0
   refusedByBackEnd = 0
+  droppedForQueue = 0
   bytesToBackEnd = 0
   bytesToSwarm = 0
   messagesToBackEnd = 0

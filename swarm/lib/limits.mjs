@@ -14,6 +14,8 @@ export const KEEP_ALIVE_MS = 5_000
 // Bytes that a socket to the back end may buffer before the swarm connection is read no further.
 export const SOCKET_BUFFER_BYTES = 256 * 1024
 
+// How often connections are looked at whose remote sends more than the back end reads (--max-queued).
+export const QUEUE_CHECK_INTERVAL_MS = 200
 export const STATE_INTERVAL_MS_MIN = 1_000
 export const STATE_INTERVAL_MS_MAX = 5_000
 // Looking again for a topic that nobody is connected for; hyperswarm itself does so every 10 minutes.

@@ -28,6 +28,8 @@ const FAMILIES = [
   ['hnx_swarm_connections_refused_total', 'counter', 'Swarm connections not taken, by reason', (b) => [
     [{ reason: 'away' }, b.counters.refusedAway], [{ reason: 'full' }, b.counters.refusedFull],
     [{ reason: 'back_end' }, b.counters.refusedByBackEnd]]],
+  ['hnx_swarm_connections_dropped_total', 'counter', 'Connections whose remote sent more than the back end reads',
+    (b) => [[{}, b.counters.droppedForQueue]]],
   ['hnx_swarm_bytes_total', 'counter', 'Bytes of messages passed on', (b) => [
     [{ direction: 'to_back_end' }, b.counters.bytesToBackEnd], [{ direction: 'to_swarm' }, b.counters.bytesToSwarm]]],
   ['hnx_swarm_messages_total', 'counter', 'Messages passed on', (b) => [

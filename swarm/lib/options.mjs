@@ -12,6 +12,7 @@ export class UsageError extends Error {}
 const PORT_MAX = 65_535
 const PEERS_MAX = 65_536
 const DURATION_MS_MAX = 30 * 24 * 3_600_000
+const UNIT_BYTES = { b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 }
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 const KNOBS = {
@@ -20,6 +21,7 @@ const KNOBS = {
   'key-file': { parse: (text) => text },
   listen: { parse: parseListen },
   'max-peers': { parse: (text) => parseNumber(text, 1, PEERS_MAX), initial: '256' },
+  'max-queued': { parse: parseSize, initial: '64MiB' },
   'keep-announced': { parse: parseDuration, initial: '60s' },
   grace: { parse: parseDuration, initial: '10s' },
   'listen-metrics': { parse: parseHostPort },
@@ -38,6 +40,8 @@ Announces drives on the DHT of hyperswarm, looks drives up there, and hands the 
                             Default: a new one at each start
   --listen ADDRESS[:PORT]   IPv4 address and UDP port for the DHT (default 0.0.0.0, 49737 or another)
   --max-peers N             connections for each program (default ${KNOBS['max-peers'].initial})
+  --max-queued SIZE         bytes that a peer may send and the program not read, before the peer is dropped
+                            (default ${KNOBS['max-queued'].initial})
   --keep-announced TIME     announcements outlive a program that is away by this (default ${KNOBS['keep-announced'].initial})
   --grace TIME              for leaving the DHT after SIGTERM (default ${KNOBS.grace.initial})
   --listen-metrics HOST:PORT   /metrics, /healthz and /readyz; default: not served
@@ -111,6 +115,7 @@ function checked (values) {
     keyFile: values['key-file'],
     listen: values.listen,
     peersMax: values['max-peers'],
+    queuedBytesMax: values['max-queued'],
     keepAnnouncedMs: values['keep-announced'],
     graceMs: values.grace,
     listenMetrics: values['listen-metrics'],
@@ -167,6 +172,12 @@ function parseListen (text) {
   const [host, port = '0', ...more] = text.split(':')
   if (!isIPv4(host) || more.length > 0) throw new Error(`'${text}' is not ADDRESS or ADDRESS:PORT with an IPv4 address`)
   return { host, port: parseNumber(port, 0, PORT_MAX) }
+}
+
+function parseSize (text) {
+  const match = /^(\d{1,9})(B|KiB|MiB|GiB)?$/i.exec(text)
+  if (!match) throw new Error(`'${text}' is no size; write 4096, 512KiB or 64MiB`)
+  return Number(match[1]) * UNIT_BYTES[(match[2] ?? 'B').toLowerCase()]
 }
 
 function parseDuration (text) {

@@ -35,13 +35,31 @@ export class Pipe extends EventEmitter {
     this.#wireConnection()
   }
 
-  // Bytes that wait here for a side that does not take them.
+  // Bytes that wait here for a side that does not take them. udx-native reads whatever arrives and has no way to be
+  // stopped: what a paused connection gets lies in its streams, so it is counted there and limited by limitQueue.
   get queuedToBackEnd () {
-    return this.socket.writableLength
+    return this.socket.writableLength + readable(this.connection) + readable(this.connection.rawStream)
   }
 
   get queuedToSwarm () {
     return this.undrainedBytes + this.reader.heldBytes
+  }
+
+  // To be called about once a second. While nothing is read from the back end (the swarm side does not take it, or the
+  // back end has ended its direction) only a write can tell that the back end has closed: an empty frame.
+  probe () {
+    const readsNothing = this.backEndEnded || this.socket.isPaused()
+    if (this.isConnected && readsNothing && !this.remoteEnded && !this.socket.writableNeedDrain) {
+      writeFrame(this.socket, Buffer.alloc(0))
+    }
+  }
+
+  // Drops a remote that sends more than the back end reads. True: it was dropped.
+  limitQueue (bytesMax) {
+    if (this.queuedToBackEnd <= bytesMax || this.connection.destroying) return false
+    this.log.warning(`${this.name}: dropped: over ${bytesMax} bytes wait for the back end to read them`)
+    this.destroy('too much waits for the back end')
+    return true
   }
 
   // Both sides, at once. Idempotent.
@@ -142,6 +160,11 @@ export class Pipe extends EventEmitter {
     clearTimeout(this.timer)
     this.emit('close')
   }
+}
+
+// The bytes that a streamx stream has read and not handed on; 0 once it is destroyed.
+function readable (stream) {
+  return stream?._readableState?.buffered ?? 0
 }
 
 // Where the packets of a swarm connection come from.

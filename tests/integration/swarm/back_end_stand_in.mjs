@@ -55,6 +55,7 @@ export class Peer extends Duplex {
     this.userData = null
     this.keepAlive = 0
     this.frames = 0
+    this.emptyFrames = 0
     this.opened = new Promise((resolve) => { this.isOpened = resolve })
     socket.on('error', () => {})
     socket.on('close', () => this.destroy())
@@ -67,8 +68,8 @@ export class Peer extends Duplex {
   takeFrame (body) {
     this.frames++
     if (this.frames > 1) {
-      if (body.length === 0) throw new Error('an empty message was forwarded')
-      if (!this.push(body)) this.socket.pause()
+      if (body.length === 0) this.emptyFrames++
+      else if (!this.push(body)) this.socket.pause()
       return
     }
     if (body.length !== 97 || body[0] > 1) throw new Error('no start of 97 bytes')

@@ -102,11 +102,11 @@ test('messages keep their boundaries, from one byte to the longest, both ways', 
 test('keepalives and empty messages are passed on neither way', async (t) => {
   const s = await stage(t)
   const { remote, peer } = await connected(s)
-  // The stand-in fails on an empty message by itself.
   remote.sendKeepAlive()
   remote.write(Buffer.alloc(0))
   remote.write(Buffer.from('a'))
   assert.equal(String((await within(read(peer), 'a message'))[0]), 'a')
+  assert.equal(peer.emptyFrames, 0)
   const lengths = read(remote, 1)
   peer.socket.write(Buffer.alloc(12)) // three empty frames
   peer.write(Buffer.from('b'))

@@ -106,7 +106,7 @@ export class Stage {
   swarm (options = {}) {
     const swarm = new Hyperswarm({ bootstrap: this.testnet.bootstrap, ...options })
     swarm.on('connection', (connection) => connection.on('error', () => {}))
-    this.onClose(() => swarm.destroy({ force: true }))
+    this.onClose(() => swarm.destroy())
     return swarm
   }
 }
