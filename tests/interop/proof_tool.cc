@@ -1,11 +1,17 @@
-// proof_tool: answers proof requests and judges answers, for js/proof_requests.mjs. Reads JSON
-// lines, answers each with one.
+// proof_tool: answers proof requests, judges answers and fills replicas, for js/proof_requests.mjs
+// and js/replica_turns.mjs. Reads JSON lines, answers each with one.
 //
 //   {"core": {"seed": HEX, "fill": N, "blocks": [SIZE, ...]}}
 //       makes that core -> {"length", "signature", "treeHash"}
 //   {"request": REQUEST, "proof": PROOF or null, "mutations": N}
 //       -> {"proof": ours, or "error": why; "verdict": what we say of the given proof;
 //           "mutations": how many wrong variants of it were judged; "survivor": one that was taken}
+//
+//   {"grow": [SIZE, ...]}
+//       appends to the core -> {"length", ...}
+//   {"replica": FOLDER, "give": [BLOCK, ...], "clear": [BEGIN, END] or null, "flush": BOOL}
+//       opens or makes the replica of the core there, gives it these blocks of the core (which
+//       upgrades it), clears -> {"length", "present": [BLOCK, ...], "contiguous", "findings"}
 //
 // A proof's nodes are [index, size, HEX]; bytes are HEX.
 #include <array>
@@ -20,6 +26,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hex.h"
+#include "hyper/core/replica_core.h"
+#include "hyper/storage/flat_core_storage.h"
 #include "tests/property/hyper_core/proof_world.h"
 
 namespace hnx::hyper {
@@ -27,12 +35,21 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // as JavaScript orders its objects
 
-Bytes FromHex(const Json& json) {
-  Result<Bytes> bytes = DecodeHex(json.get<std::string>());
-  if (!bytes) {
-    throw std::runtime_error(bytes.error().ToString());
+template <class T>
+T Must(Result<T> result) {
+  if (!result) {
+    throw std::runtime_error(result.error().ToString());
   }
-  return *std::move(bytes);
+  return *std::move(result);
+}
+void Must(const Result<void>& result) {
+  if (!result) {
+    throw std::runtime_error(result.error().ToString());
+  }
+}
+
+Bytes FromHex(const Json& json) {
+  return Must(DecodeHex(json.get<std::string>()));
 }
 
 Json ToJson(const std::vector<TreeNode>& nodes) {
@@ -103,11 +120,7 @@ Proof ProofOf(const Json& json) {
                      NodesOf(upgrade["additionalNodes"]), FromHex(upgrade["signature"])};
   }
   if (json.contains("manifest")) {
-    Result<Manifest> manifest = Manifest::Decode(ByteView(FromHex(json["manifest"])));
-    if (!manifest) {
-      throw std::runtime_error(manifest.error().ToString());
-    }
-    proof.manifest = *std::move(manifest);
+    proof.manifest = Must(Manifest::Decode(ByteView(FromHex(json["manifest"]))));
   }
   return proof;
 }
@@ -151,6 +164,12 @@ class Tool {
     if (line.contains("core")) {
       return Make(line["core"]);
     }
+    if (line.contains("grow")) {
+      return Grow(line["grow"].get<std::vector<std::size_t>>());
+    }
+    if (line.contains("replica")) {
+      return Fill(line);
+    }
     return Answer(line);
   }
 
@@ -159,10 +178,69 @@ class Tool {
     const Bytes seed_bytes = FromHex(core["seed"]);
     std::array<std::byte, 32> seed{};
     std::copy(seed_bytes.begin(), seed_bytes.end(), seed.begin());
-    core_ = MakeCore(seed, core["fill"], core["blocks"].get<std::vector<std::size_t>>());
+    fill_ = core["fill"];
+    core_ = MakeCore(seed, fill_, core["blocks"].get<std::vector<std::size_t>>());
+    return Head();
+  }
+
+  Json Head() const {
     return {{"length", core_->length()},
             {"signature", EncodeHex(core_->head().signature)},
             {"treeHash", core_->head().tree_hash.ToHex()}};
+  }
+
+  Json Grow(const std::vector<std::size_t>& sizes) {
+    for (const std::size_t size : sizes) {
+      const Bytes block = GeneratedBlock(fill_, core_->length(), size);
+      const ByteView view = block;
+      Must(core_->Append(std::span(&view, 1)));
+    }
+    return Head();
+  }
+
+  std::unique_ptr<ReplicaCore> OpenReplica(const std::string& folder) {
+    auto storage = Must(FlatCoreStorage::OpenForWriting(folder));
+    if (Must(storage->Size(CoreFile::kOplog)) == 0) {
+      return Must(ReplicaCore::Create(std::move(storage), core_->key()));
+    }
+    return Must(ReplicaCore::Open(std::move(storage)));
+  }
+
+  Json Fill(const Json& line) {
+    const auto replica = OpenReplica(line["replica"]);
+    for (const std::uint64_t block : line["give"].get<std::vector<std::uint64_t>>()) {
+      const ProofRequest request = Must(replica->RequestBlock(BlockIndex(block), core_->length()));
+      const ReceiveVerdict verdict = Must(replica->Receive(request, Must(core_->Prove(request))));
+      if (!std::holds_alternative<ProofStaged>(verdict)) {
+        throw std::runtime_error("block " + std::to_string(block) + " was not taken");
+      }
+    }
+    Must(replica->Commit());
+    if (!line["clear"].is_null()) {
+      Must(replica->Clear({BlockIndex(line["clear"][0].get<std::uint64_t>()),
+                           BlockIndex(line["clear"][1].get<std::uint64_t>())}));
+    }
+    if (line["flush"]) {
+      Must(replica->Flush());
+    }
+    Json answer = {{"length", replica->length()}, {"present", Json::array()}};
+    for (std::uint64_t i = 0; i < replica->length(); ++i) {
+      if (Must(replica->Has(BlockIndex(i)))) {
+        if (Must(replica->Get(BlockIndex(i))) != Must(core_->Get(BlockIndex(i)))) {
+          throw std::runtime_error("block " + std::to_string(i) + " has other bytes");
+        }
+        answer["present"].push_back(i);
+      }
+    }
+    answer["contiguous"] = replica->contiguous_length();
+    // Read-only, so that entries stay in the oplog when they are to.
+    auto reader = Must(FlatCoreStorage::OpenReadOnly(line["replica"].get<std::string>()));
+    Json findings = Json::array();
+    for (const AuditFinding& finding : Must(AuditCore(*reader)).findings) {
+      findings.push_back(finding.ToString());
+    }
+    answer["findings"] = findings;
+    return answer;
   }
 
   Json Answer(const Json& line) {
@@ -209,6 +287,7 @@ class Tool {
   }
 
   std::unique_ptr<Hypercore> core_;
+  std::uint32_t fill_ = 0;
   std::mt19937 random_{20261122};
 };
 
