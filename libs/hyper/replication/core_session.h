@@ -118,6 +118,9 @@ class CoreSession final : public ChannelHandler {
 
   // -- What our side asks
 
+  // Many requests travel together between Cork and Uncork.
+  void Cork() { mux_.Cork(); }
+  void Uncork() { mux_.Uncork(); }
   void SendRequest(const RequestMessage& request);
   void SendCancel(std::uint64_t request);
   // Asks for the bits around a block, once.

@@ -421,9 +421,14 @@ void Downloader::Fill(Peer& peer) {
   }
   const std::size_t by_bytes = static_cast<std::size_t>(
       kPeerWindowBytesMax / std::max<std::uint64_t>(peer.mean_block_bytes, 1) + 1);
-  while (!paused_until_ && peer.requests.size() < std::min(peer.window, by_bytes) &&
-         AskNext(peer)) {
+  const std::size_t window = std::min(peer.window, by_bytes);
+  if (peer.requests.size() >= window) {
+    return;
   }
+  peer.session.Cork();
+  while (!paused_until_ && peer.requests.size() < window && AskNext(peer)) {
+  }
+  peer.session.Uncork();
 }
 
 void Downloader::FillAll() {

@@ -115,6 +115,15 @@ Result<void> Replicator::AddFolder(const CoreKey& key, std::filesystem::path cor
   return {};
 }
 
+Result<void> Replicator::AddReader(std::unique_ptr<ReaderCore> reader) {
+  HNX_ASSIGN_OR_RETURN(Core* const core, AddCore(reader->key()));
+  core->rule = reader->rule();
+  core->reader = reader.get();
+  core->looked_at = clock_.Steady();
+  core->hub = std::make_unique<CoreHub>(std::move(reader));
+  return {};
+}
+
 Result<void> Replicator::AddServed(std::unique_ptr<ServedCore> served) {
   HNX_ASSIGN_OR_RETURN(Core* const core, AddCore(served->key()));
   core->hub = std::make_unique<CoreHub>(std::move(served));

@@ -94,7 +94,9 @@ class Replicator final : public StreamSessionOwner {
 
   // A core in a folder (with its oplog) that somebody writes; opened when a peer asks.
   Result<void> AddFolder(const CoreKey& key, std::filesystem::path core_folder, HeadRule rule);
-  // Any other; already open.
+  // The same, already open; stays so.
+  Result<void> AddReader(std::unique_ptr<ReaderCore> reader);
+  // Any other.
   Result<void> AddServed(std::unique_ptr<ServedCore> core);
   // A replica, served too. The Downloader lives until the core is removed.
   Result<Downloader*> AddReplica(std::unique_ptr<ReplicaCore> replica);

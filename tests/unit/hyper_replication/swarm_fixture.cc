@@ -54,7 +54,7 @@ Node& SwarmTest::AddNode() {
 
 Node& SwarmTest::Serve(const Writer& writer) {
   Node& node = AddNode();
-  Must(node.replicator.AddServed(writer.Served()));
+  Must(node.replicator.AddReader(writer.Served()));
   return node;
 }
 
