@@ -368,8 +368,15 @@ Result<StreamId> Replicator::AddStream(std::unique_ptr<PeerStream> stream) {
       *streams_.emplace(id, std::make_unique<StreamSession>(id, std::move(stream), *this, clock_))
            .first->second;
   for (const auto& [key, core] : cores_) {
-    if (core->hub && !core->frozen && core->hub->downloading()) {
-      HNX_TRY(session.OpenCore(*core->hub));
+    if (session.ended() || !core->hub || core->frozen || !core->hub->downloading()) {
+      continue;
+    }
+    if (const Result<void> opened = session.OpenCore(*core->hub); !opened) {
+      Log("replication")
+          ->warn("core {} not opened: {}", CoreKeyId(core->key), opened.error().ToString());
+      if (opened.error().code == ErrorCode::kResourceExhausted) {
+        break;
+      }
     }
   }
   return id;
