@@ -106,7 +106,7 @@ export class BackEnd {
     for (const { pipe } of excess) pipe.destroy('the back end wants fewer connections')
     this.topics.apply(list.topics)
     this.#sendState()
-    this.#settle(list)
+    this.#settle(list).catch((error) => this.log.warning(`${this.socketPath}: ${error.message}`))
   }
 
   // A peer must not connect to nothing: no lookups and no connections until the back end is there again. Its

@@ -10,6 +10,7 @@ export class Bridge {
   constructor ({ options, seed, log }) {
     this.log = log
     this.dht = new DHT(dhtOptions(options))
+    this.dht.setMaxListeners(0) // each back end's swarm listens; --socket has its own limit
     this.backEnds = options.sockets.map((socketPath) => new BackEnd({
       socketPath,
       swarm: new Hyperswarm({
@@ -26,7 +27,11 @@ export class Bridge {
 
   // Throws when the UDP port cannot be had. Does not wait for the network, which may come later.
   async start () {
-    await this.dht.bind()
+    try {
+      await this.dht.bind()
+    } catch (error) {
+      throw new Error(`UDP port of --listen: ${error.message}: choose another one, or stop who has it`)
+    }
     const { port } = this.dht.address()
     this.log.info(`UDP port ${port}; serving ${this.backEnds.length} back end(s)`)
     for (const backEnd of this.backEnds) {

@@ -120,7 +120,13 @@ for (const [words, args, reason] of [
 test('a port that is taken is said, and fails', async (t) => {
   const s = await stage(t)
   const { url } = await metricsOf(s.bridgeProcess)
-  const other = new BridgeProcess(['--socket', s.file('c++.sock'), '--listen', '127.0.0.1', '--listen-metrics', url.host])
-  assert.deepEqual(await other.ended, { code: 1, signal: null })
-  assert.match(other.lines.join('\n'), /EADDRINUSE/)
+  const [, udpPort] = /UDP port (\d+)/.exec(await s.bridgeProcess.logged(/UDP port/))
+  for (const [args, reason] of [
+    [['--listen', '127.0.0.1', '--listen-metrics', url.host], /EADDRINUSE/],
+    [['--listen', `127.0.0.1:${udpPort}`], /UDP port of --listen: .*in use/]
+  ]) {
+    const other = new BridgeProcess(['--socket', s.file('c++.sock'), ...args])
+    assert.deepEqual(await other.ended, { code: 1, signal: null })
+    assert.match(other.lines.join('\n'), reason)
+  }
 })
