@@ -56,15 +56,16 @@ std::string ManifestStart(const pqxx::row& head) {
   const auto number = [&](const char* column) { return head[column].as<std::int64_t>(); };
   return fmt::format(
       "{{\"formatVersion\":1,\n\"channel\":{},\n\"release\":{},\n\"revision\":{},\n"
-      "\"sourceUrl\":{},\n\"upstream\":{},\n\"manifestRevision\":{},\n"
+      "\"sourceUrl\":{},\n\"upstream\":{},\n\"match\":{},\n\"exclude\":{},\n\"manifestRevision\":{}"
+      ",\n"
       "\"submittedAt\":{},\n\"settledAt\":{},\n"
       "\"paths\":{{\"total\":{},\"published\":{},\"missing\":{},\"setAside\":{},\"blocked\":{}}},\n"
       "\"nars\":{{\"published\":{},\"bytes\":{},\"fileHashDrift\":{}}},\n",
       Quoted(head["channel"]), Quoted(head["name"]), Quoted(head["revision"]),
-      Quoted(head["source_url"]), Quoted(head["upstream"]), number("manifest_revision"),
-      Quoted(head["submitted_at"]), Quoted(head["settled_at"]), number("total"),
-      number("published"), number("missing"), number("set_aside"), number("blocked"),
-      number("nars"), number("bytes"), number("drift"));
+      Quoted(head["source_url"]), Quoted(head["upstream"]), head["match"].as<std::string>(),
+      head["exclude"].as<std::string>(), number("manifest_revision"), Quoted(head["submitted_at"]),
+      Quoted(head["settled_at"]), number("total"), number("published"), number("missing"),
+      number("set_aside"), number("blocked"), number("nars"), number("bytes"), number("drift"));
 }
 
 Result<ArtifactId> WriteManifestFile(PgTransaction& transaction, PgArtifacts& artifacts,

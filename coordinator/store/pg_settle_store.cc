@@ -66,6 +66,16 @@ bool PgSettleStore::PublishIn(PgTransaction& transaction, const Candidate& candi
   const auto file_path = [&](std::string_view file) {
     return mirror::ReleaseFilePath(channel, name, file);
   };
+  if (const auto wider =
+          transaction.Row(sql::kFindWiderRelease, candidate.release)[0].as<ReleaseId>()) {
+    // Its manifest says more than ours would, and is written again when one of our paths changes.
+    transaction.Exec(sql::kMarkReleaseFiles, candidate.release, batch - 1);
+    transaction.Exec(sql::kRecordSettling, candidate.release, batch - 1, candidate.changes, false,
+                     fmt::format("a part of release {}, whose manifest stays", wider));
+    Log("settle")->info("release {} ({}/{}) is a part of release {}, whose manifest stays",
+                        candidate.release, channel, name, wider);
+    return true;
+  }
   BatchBuilder builder(transaction, description_, batch, ReadBytes(position["index_key"]));
   builder.PutMirrorJson(ReadBytes(position["mirror_json_sha256"]));
   for (const pqxx::row& file : transaction.Exec(sql::kUnpublishedReleaseFiles, candidate.release)) {

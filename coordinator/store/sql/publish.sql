@@ -131,7 +131,7 @@ SELECT NOT EXISTS (SELECT FROM block_change)
 
 -- name: ManifestHead
 SELECT r.channel, r.name, r.revision, r.source_url, u.url AS upstream, r.manifest_revision + 1 AS manifest_revision,
-       r.max_missing,
+       to_json(r.match)::text AS match, to_json(r.exclude)::text AS exclude, r.max_missing,
        to_char(r.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS submitted_at,
        to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS settled_at,
        c.total, c.published, c.missing, c.set_aside, c.blocked, c.changes, n.nars, n.bytes, n.drift
@@ -170,6 +170,18 @@ SELECT r.channel, r.name, r.state, r.max_missing, r.is_latest,
 FROM release r CROSS JOIN LATERAL (
          SELECT sum(changes)::bigint AS changes FROM release_delta d WHERE d.release_id = r.id) c
 WHERE r.id = $1 FOR UPDATE OF r
+
+-- name: FindWiderRelease
+-- Another submission of the same release that holds all our paths and more, and has a manifest.
+SELECT coalesce((
+    SELECT max(o.id) FROM release r JOIN release o ON o.channel = r.channel AND o.name = r.name AND o.id <> r.id
+    WHERE r.id = $1 AND o.settle_batch IS NOT NULL AND o.state IN ('mirroring', 'settled')
+          AND (SELECT sum(total) FROM release_delta WHERE release_id = o.id) >
+              (SELECT sum(total) FROM release_delta WHERE release_id = r.id)
+          AND NOT EXISTS (SELECT FROM release_path rp
+                          WHERE rp.release_id = r.id
+                                AND NOT EXISTS (SELECT FROM release_path x
+                                                WHERE x.release_id = o.id AND x.path_id = rp.path_id))), 0)
 
 -- name: UnpublishedReleaseFiles
 SELECT name, artifact_id FROM release_file WHERE release_id = $1 AND batch IS NULL AND artifact_id IS NOT NULL

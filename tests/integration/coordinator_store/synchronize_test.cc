@@ -387,6 +387,33 @@ TEST_F(SynchronizeTest, ALaterSuccessHealsWhatWasBlockedAndPublishesANewManifest
             std::string::npos);
 }
 
+TEST_F(SynchronizeTest, APartOfAReleaseDoesNotReplaceTheManifestOfTheWhole) {
+  Mirror(upstream_);
+  WorkOff(worker_);
+  PublishAll(index_);
+  ASSERT_EQ(rig_.View(release_).state, "settled");
+  const std::string manifest = index_.File("/channels/paths/r1/manifest.json");
+  const auto part = rig_.Submit({upstream_[0]});
+  ASSERT_NE(part, release_);
+  rig_.Background();
+  PublishAll(index_);
+  EXPECT_EQ(rig_.View(part).state, "settled");
+  EXPECT_EQ(index_.File("/channels/paths/r1/manifest.json"), manifest);
+}
+
+TEST_F(SynchronizeTest, TheWholeReplacesTheManifestOfAPart) {
+  const auto part = rig_.Submit({upstream_[0]});
+  rig_.Background();
+  WorkOff(worker_);
+  PublishAll(index_);
+  ASSERT_EQ(rig_.View(part).state, "settled");
+  Mirror(upstream_);
+  WorkOff(worker_);
+  PublishAll(index_);
+  EXPECT_EQ(rig_.View(release_).state, "settled");
+  EXPECT_NE(index_.File("/channels/paths/r1/manifest.json").find("\"total\":3"), std::string::npos);
+}
+
 TEST_F(SynchronizeTest, AnotherReplicasBackgroundWorkStopsWhenItIsReplaced) {
   Mirror(upstream_);
   coordinator::PgLeader old(*rig_.pool, "old");
