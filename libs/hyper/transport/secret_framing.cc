@@ -29,7 +29,7 @@ Bytes HandoverFraming::TakeOutput() {
 Result<void> HandoverFraming::Receive(std::span<std::byte> bytes, SecretStreamHandler& handler) {
   if (!stream_) {
     const std::size_t count = std::min(bytes.size(), kHandoverSize - received_);
-    std::ranges::copy(bytes.first(count), handover_.span().begin() + received_);
+    std::ranges::copy(bytes.first(count), handover_.span().subspan(received_).begin());
     Wipe(bytes.first(count));
     received_ += count;
     bytes = bytes.subspan(count);

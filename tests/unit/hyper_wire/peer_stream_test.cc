@@ -518,8 +518,12 @@ TEST_F(TcpConnectorTest, GivesUpOnAPeerThatDoesNotAnswerTheHandshake) {
 }
 
 TEST_F(TcpConnectorTest, IsGivenUpByItsDestruction) {
-  Try(address());
-  OnLoop([&] { connector.reset(); });
+  OnLoop([&] {
+    connector = std::make_unique<TcpConnector>(
+        transport, address(), seconds(10),
+        [&](const Result<std::unique_ptr<PeerStream>>&) { outcome = Error{}; });
+    connector.reset();
+  });
   Settle();
   OnLoop([&] { EXPECT_FALSE(outcome.has_value()); });
 }
