@@ -22,8 +22,8 @@ CoreSession::CoreSession(const Links& links)
     : core_(links.core),
       mux_(links.mux),
       events_(links.events),
-      initiator_(links.initiator),
-      handshake_hash_(links.handshake_hash) {}
+      stream_(links.stream),
+      stream_id_(links.stream_id) {}
 
 CoreSession::~CoreSession() {
   if (channel_ != nullptr) {
@@ -33,7 +33,8 @@ CoreSession::~CoreSession() {
 
 Result<void> CoreSession::Open() {
   CoreHandshake handshake;
-  handshake.capability = CapabilityOf(core_.key(), initiator_, handshake_hash_);
+  handshake.capability =
+      CapabilityOf(core_.key(), stream_.is_initiator(), stream_.handshake_hash().view());
   const DiscoveryKey discovery_key = DiscoveryKeyOf(core_.key());
   const Result<Channel*> opened = mux_.OpenChannel(
       {std::string(kCoreProtocol), ToBytes(discovery_key.view())}, Encoded(handshake), *this);
@@ -54,7 +55,8 @@ Result<void> CoreSession::Open() {
 Result<void> CoreSession::OnOpen(Channel& channel, ByteView remote_handshake) {
   channel_ = &channel;
   HNX_ASSIGN_OR_RETURN(const CoreHandshake handshake, DecodeCoreHandshake(remote_handshake));
-  if (handshake.capability != CapabilityOf(core_.key(), !initiator_, handshake_hash_)) {
+  if (handshake.capability !=
+      CapabilityOf(core_.key(), !stream_.is_initiator(), stream_.handshake_hash().view())) {
     return Unauthenticated("core " + CoreKeyId(core_.key()) +
                            ": the remote does not know its key (wrong capability)");
   }

@@ -25,6 +25,7 @@
 #include "hyper/replication/core_messages.h"
 #include "hyper/replication/remote_blocks.h"
 #include "hyper/replication/served_core.h"
+#include "hyper/transport/peer_stream.h"
 #include "hyper/wire/protomux.h"
 
 namespace hnx::hyper {
@@ -85,8 +86,8 @@ class CoreSession final : public ChannelHandler {
     ServedCore& core;
     Protomux& mux;
     CoreSessionEvents& events;
-    bool initiator = false;  // of the stream
-    ByteView handshake_hash;
+    PeerStream& stream;
+    std::uint64_t stream_id = 0;  // its owner's name for the stream
   };
   explicit CoreSession(const Links& links);
   ~CoreSession() override;
@@ -98,6 +99,8 @@ class CoreSession final : public ChannelHandler {
   Result<void> Open();
 
   ServedCore& core() const { return core_; }
+  const PeerStream& stream() const { return stream_; }
+  std::uint64_t stream_id() const { return stream_id_; }
   // Both sides have opened and the remote knows the key.
   bool opened() const { return opened_; }
   bool closed() const { return gone_; }
@@ -171,8 +174,8 @@ class CoreSession final : public ChannelHandler {
   ServedCore& core_;
   Protomux& mux_;
   CoreSessionEvents& events_;
-  const bool initiator_;
-  const ByteView handshake_hash_;
+  PeerStream& stream_;
+  const std::uint64_t stream_id_;
   Channel* channel_ = nullptr;
   bool opened_ = false;
   bool gone_ = false;

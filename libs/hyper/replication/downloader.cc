@@ -192,6 +192,7 @@ void Downloader::OnGone(CoreSession& session) {
   }
   const std::unique_ptr<Peer> peer = std::move(found->second);
   peers_.erase(found);
+  SetOvertaken(*peer, false);
   const std::set<std::uint64_t> requests = peer->requests;
   for (const std::uint64_t id : requests) {
     Release(id, true);
@@ -218,7 +219,7 @@ void Downloader::Send(Peer& peer, ProofRequest proof, int priority) {
   }
   if (peer.requests.empty()) {
     peer.heard = Now();
-    peer.bytes_seen = links_.peer_bytes(peer.session);
+    peer.bytes_seen = peer.session.stream().statistics().bytes_in;
   }
   peer.requests.insert(id);
   RequestMessage message;
@@ -397,6 +398,9 @@ bool Downloader::AskSelection(Peer& peer) {
 
 // With nothing else to do: what another, silent peer owes.
 bool Downloader::AskOvertaken(Peer& peer) {
+  if (overtaken_ == 0) {
+    return false;
+  }
   for (const auto& [block, id] : blocks_in_flight_) {
     const Request& request = requests_.at(id);
     if (request.peer == &peer || !request.peer->overtaken ||
@@ -453,7 +457,7 @@ void Downloader::OnAnswered(Peer& peer, const Request& request) {
     peer.window = std::max(peer.window - 1, kPeerWindowMin);
   }
   peer.heard = Now();
-  peer.overtaken = false;
+  SetOvertaken(peer, false);
 }
 
 Result<void> Downloader::OnData(CoreSession& session, const DataMessage& data) {
@@ -589,7 +593,7 @@ void Downloader::OnRefused(Peer& peer, const Request& request, const ProofRefuse
     return;
   }
   ++statistics_.liars;
-  const PublicKey key = links_.peer_key(peer.session);
+  const PublicKey key = peer.session.stream().remote_public_key();
   links_.listener.OnLiar(key, refused);
   DropPeer(peer, DataLoss("its answer does not verify (" +
                           std::string(ProofFaultName(refused.fault)) + "): " + refused.why));
@@ -687,11 +691,17 @@ void Downloader::Trouble(const Error& error) {
   }
 }
 
+void Downloader::SetOvertaken(Peer& peer, bool overtaken) {
+  if (std::exchange(peer.overtaken, overtaken) != overtaken) {
+    overtaken_ = overtaken ? overtaken_ + 1 : overtaken_ - 1;
+  }
+}
+
 void Downloader::CheckSilence(Peer& peer) {
   if (peer.requests.empty()) {
     return;
   }
-  const std::uint64_t bytes = links_.peer_bytes(peer.session);
+  const std::uint64_t bytes = peer.session.stream().statistics().bytes_in;
   if (bytes != std::exchange(peer.bytes_seen, bytes)) {
     peer.heard = Now();
   }
@@ -706,7 +716,8 @@ void Downloader::CheckSilence(Peer& peer) {
   }
   const auto patience = std::max(kPeerOvertakenAfter,
                                  milliseconds(static_cast<std::int64_t>(4 * peer.latency_min_ms)));
-  if (silent >= patience && !std::exchange(peer.overtaken, true)) {
+  if (silent >= patience && !peer.overtaken) {
+    SetOvertaken(peer, true);
     ++statistics_.peers_overtaken;
     if (upgrade_in_flight_ && peer.requests.contains(*upgrade_in_flight_)) {
       upgrade_in_flight_.reset();

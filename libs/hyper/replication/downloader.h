@@ -116,9 +116,6 @@ class Downloader {
     // Closes the peer's stream.
     std::function<void(CoreSession&, const Error&)> drop_peer;
     std::function<void()> freeze;
-    // Whose it is, for reports; and the bytes that came on its stream so far.
-    std::function<PublicKey(const CoreSession&)> peer_key;
-    std::function<std::uint64_t(const CoreSession&)> peer_bytes;
   };
   explicit Downloader(Links links);
   ~Downloader();
@@ -198,6 +195,7 @@ class Downloader {
   void UpdateDownloading();
   void Trouble(const Error& error);
   void CheckSilence(Peer& peer);
+  void SetOvertaken(Peer& peer, bool overtaken);
   Clock::SteadyTime Now() const { return links_.clock.Steady(); }
 
   Links links_;
@@ -214,6 +212,7 @@ class Downloader {
   std::map<std::uint64_t, Request> requests_;
   std::multimap<BlockIndex, std::uint64_t> blocks_in_flight_;
   std::optional<std::uint64_t> upgrade_in_flight_;
+  std::size_t overtaken_ = 0;  // peers
 
   std::uint64_t last_id_ = 0;
   std::map<SelectionId, std::unique_ptr<Wanted>> selections_;

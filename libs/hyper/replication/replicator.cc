@@ -131,44 +131,23 @@ Result<void> Replicator::AddServed(std::unique_ptr<ServedCore> served) {
 }
 
 Downloader::Links Replicator::LinksOf(Core& core) {
-  const auto stream_of = [this](const CoreSession& session) -> StreamSession* {
-    for (const auto& [id, stream] : streams_) {
-      for (const auto& one : stream->sessions()) {
-        if (one.get() == &session) {
-          return stream.get();
-        }
-      }
-    }
-    return nullptr;
-  };
-  return Downloader::Links{*core.replica,
-                           clock_,
-                           core.listener,
-                           [this, &core] {
-                             core.hub->Announce();
-                             if (core.hub->downloading()) {
-                               OpenEverywhere(core);
-                             }
-                           },
-                           [&core](BlockRange blocks) { core.hub->AnnounceBlocks(blocks, false); },
-                           [stream_of](CoreSession& session, const Error& reason) {
-                             if (StreamSession* const stream = stream_of(session)) {
-                               stream->Fail(reason);
-                             }
-                           },
-                           [&core] {
-                             core.frozen = true;
-                             core.hub->CloseAll();
-                           },
-                           [stream_of](const CoreSession& session) {
-                             StreamSession* const stream = stream_of(session);
-                             return stream == nullptr ? PublicKey{}
-                                                      : stream->stream().remote_public_key();
-                           },
-                           [stream_of](const CoreSession& session) -> std::uint64_t {
-                             StreamSession* const stream = stream_of(session);
-                             return stream == nullptr ? 0 : stream->stream().statistics().bytes_in;
-                           }};
+  return {*core.replica,
+          clock_,
+          core.listener,
+          [this, &core] {
+            core.hub->Announce();
+            if (core.hub->downloading()) {
+              OpenEverywhere(core);
+            }
+          },
+          [&core](BlockRange blocks) { core.hub->AnnounceBlocks(blocks, false); },
+          [this](CoreSession& session, const Error& reason) {
+            RemoveStream(session.stream_id(), reason);
+          },
+          [&core] {
+            core.frozen = true;
+            core.hub->CloseAll();
+          }};
 }
 
 Result<Downloader*> Replicator::AddReplica(std::unique_ptr<ReplicaCore> replica) {
@@ -468,12 +447,6 @@ std::chrono::milliseconds Replicator::RunTimers() {
 
 std::vector<CoreStatistics> Replicator::Statistics() const {
   std::vector<CoreStatistics> all;
-  std::map<const CoreSession*, const PeerStream*> streams;
-  for (const auto& [id, stream] : streams_) {
-    for (const auto& session : stream->sessions()) {
-      streams.emplace(session.get(), &stream->stream());
-    }
-  }
   for (const auto& [discovery_key, core] : cores_) {
     CoreStatistics& one = all.emplace_back();
     one.key = core->key;
@@ -490,11 +463,10 @@ std::vector<CoreStatistics> Replicator::Statistics() const {
       one.download = core->hub->downloader()->statistics();
     }
     for (CoreSession* const session : core->hub->sessions()) {
-      const auto stream = streams.find(session);
-      if (stream == streams.end() || !session->opened()) {
+      if (!session->opened()) {
         continue;
       }
-      one.peers.push_back({stream->second->remote_name(), stream->second->remote_public_key(),
+      one.peers.push_back({session->stream().remote_name(), session->stream().remote_public_key(),
                            session->remote().sync.length,
                            session->remote_blocks().contiguous_length(), session->statistics()});
     }

@@ -51,8 +51,8 @@ Result<void> StreamSession::OpenCore(CoreHub& hub) {
     return ResourceExhausted("stream to " + stream_->remote_name() + ": more than " +
                              std::to_string(kCoresPerStreamMax) + " cores");
   }
-  sessions_.push_back(std::make_unique<CoreSession>(CoreSession::Links{
-      hub.core(), mux_, hub, stream_->is_initiator(), stream_->handshake_hash().view()}));
+  sessions_.push_back(
+      std::make_unique<CoreSession>(CoreSession::Links{hub.core(), mux_, hub, *stream_, id_}));
   CoreSession& session = *sessions_.back();
   hub.Add(session);
   Result<void> opened = session.Open();
