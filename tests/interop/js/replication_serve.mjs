@@ -123,6 +123,28 @@ await within(60, 'unknown core', withDrive('unknown', async (drive, stream) => {
   check(!stream.destroyed, 'the stream lives')
 }))
 
+console.log('two hundred connections at once, each with the core open')
+await within(120, 'two hundred', (async () => {
+  const many = new Corestore(path.join(root, 'many'))
+  const drive = new Hyperdrive(many, Buffer.from(key, 'hex'))
+  await drive.ready()
+  watchProofs(drive.core, problems)
+  const streams = []
+  const all = new Promise(resolve => drive.core.on('peer-add', () => {
+    if (drive.core.peers.length === 200) resolve()
+  }))
+  for (let i = 0; i < 200; i++) streams.push(dial(SecretStream, many, port))
+  await all
+  await drive.update({ wait: true })
+  await download(drive)
+  await checkWhole(drive, 'over two hundred')
+  check((await peer.stats()).cores[key].peers >= 200, 'two hundred peers are counted')
+  await Promise.all(streams.map(closed))
+  await drive.close()
+  await many.close()
+  checkEqual(problems, [], 'problems that JavaScript had with our answers')
+})())
+
 console.log('JavaScript seeds on what it got from us')
 {
   const store = new Corestore(path.join(root, 'theirs'))
