@@ -7,7 +7,7 @@
 
 #include "hyp/address.h"
 #include "hyp/commands.h"
-#include "hyp/drive_folders.h"
+#include "hyp/drive_source.h"
 #include "hyp/link_resolver.h"
 
 namespace hnx::hyp {
@@ -15,7 +15,7 @@ namespace hnx::hyp {
 namespace {
 
 struct CatOptions {
-  DriveFolders folders;
+  DriveSource source;
   std::string address;
 };
 
@@ -35,8 +35,8 @@ Result<void> WriteToStdout(ByteView bytes) {
 
 Result<void> Cat(const CatOptions& options) {
   HNX_ASSIGN_OR_RETURN(const Address address, Address::Parse(options.address));
-  HNX_ASSIGN_OR_RETURN(const auto mirror, options.folders.Open(address.key));
-  HNX_ASSIGN_OR_RETURN(const auto file, FindFile(*mirror, address.path));
+  HNX_ASSIGN_OR_RETURN(const auto mirror, options.source.Open(address.key));
+  HNX_ASSIGN_OR_RETURN(const auto file, FindFile(*mirror->view(), address.path));
   if (!file) {
     return NotFound(fmt::format("there is no file {} in {}", address.path, address.root()));
   }
@@ -55,7 +55,7 @@ void AddCatCommand(cli::Program& program) {
       },
       "hyp cat hyper://KEY/nix-cache-info\nhyp cat hyper://KEY/nar/FILE.nar.xz | xz -dc");
   command.add_option("address", options->address, "hyper://KEY/path")->required();
-  options->folders.AddTo(command);
+  options->source.AddTo(command);
 }
 
 }  // namespace hnx::hyp

@@ -16,6 +16,8 @@ void AddCatCommand(cli::Program& program);
 void AddGetCommand(cli::Program& program);
 void AddPutCommand(cli::Program& program);
 void AddInfoCommand(cli::Program& program);
+void AddMirrorCommand(cli::Program& program);
+void AddShardsCommand(cli::Program& program);
 void AddVerifyCommand(cli::Program& program);
 
 // Says on stderr what failed, and gives the exit code for it: kUsage for a wrong address or option,

@@ -23,6 +23,11 @@ class Findings {
       kept_.push_back(std::move(finding));
     }
   }
+  void Clear() HNX_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    total_ = 0;
+    kept_.clear();
+  }
   std::uint64_t total() const HNX_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     return total_;

@@ -13,7 +13,7 @@
 #include "cli/units.h"
 #include "hyp/address.h"
 #include "hyp/commands.h"
-#include "hyp/drive_folders.h"
+#include "hyp/drive_source.h"
 #include "hyp/link_resolver.h"
 
 namespace hnx::hyp {
@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct GetOptions {
-  DriveFolders folders;
+  DriveSource source;
   std::string address;
   std::string destination;
 };
@@ -77,9 +77,9 @@ Result<void> GetOne(const mirror::MirrorFile& file, bool executable, const fs::p
 }
 
 // Everything below the folder, into `destination`.
-Result<void> GetFolder(const mirror::MirrorReader& mirror, const Address& address,
+Result<void> GetFolder(const mirror::MirrorView& mirror, const Address& address,
                        const fs::path& destination, Counts& counts) {
-  HNX_ASSIGN_OR_RETURN(const auto list, mirror.index()->List(address.path));
+  HNX_ASSIGN_OR_RETURN(const auto list, mirror.index_view()->List(address.path));
   while (true) {
     HNX_ASSIGN_OR_RETURN(const auto entry, list->Next());
     if (!entry) {
@@ -101,22 +101,23 @@ Result<void> GetFolder(const mirror::MirrorReader& mirror, const Address& addres
 
 Result<cli::ExitCode> Get(const GetOptions& options) {
   HNX_ASSIGN_OR_RETURN(const Address address, Address::Parse(options.address));
-  HNX_ASSIGN_OR_RETURN(const auto mirror, options.folders.Open(address.key));
+  HNX_ASSIGN_OR_RETURN(const auto mirror, options.source.Open(address.key));
+  const auto view = mirror->view();
   const fs::path last =
       address.path.empty() ? fs::path(address.key.id()) : fs::path(address.path).filename();
   const fs::path destination = options.destination.empty() ? last : fs::path(options.destination);
   Counts counts;
   if (!address.path.empty()) {
-    HNX_ASSIGN_OR_RETURN(const auto file, FindFile(*mirror, address.path));
+    HNX_ASSIGN_OR_RETURN(const auto file, FindFile(*view, address.path));
     if (file) {
-      HNX_ASSIGN_OR_RETURN(const auto entry, mirror->index()->Entry(address.path));
+      HNX_ASSIGN_OR_RETURN(const auto entry, view->index_view()->Entry(address.path));
       const bool into_folder = !options.destination.empty() && fs::is_directory(destination);
       HNX_TRY(GetOne(*file, entry && entry->executable,
                      into_folder ? destination / last : destination, counts));
       return cli::ExitCode::kOk;
     }
   }
-  HNX_TRY(GetFolder(*mirror, address, destination, counts));
+  HNX_TRY(GetFolder(*view, address, destination, counts));
   if (counts.files == 0 && counts.left_out == 0 && !address.path.empty()) {
     return NotFound(fmt::format("there is nothing at {} in {}", address.path, address.root()));
   }
@@ -148,7 +149,7 @@ void AddGetCommand(cli::Program& program) {
   command.add_option("address", options->address, "hyper://KEY/path")->required();
   command.add_option("destination", options->destination,
                      "File or folder to write; by default the last part of the path, here");
-  options->folders.AddTo(command);
+  options->source.AddTo(command);
 }
 
 }  // namespace hnx::hyp

@@ -6,36 +6,57 @@
 
 namespace hnx::hyp {
 
-LinkResolver::LinkResolver(const mirror::MirrorReader& mirror) : mirror_(mirror) {
-  for (const mirror::MirrorShard& shard : mirror.mirror_json()->shards) {
-    listed_.insert(shard.key);
-  }
-}
+LinkResolver::LinkResolver(const mirror::MirrorView& mirror) : mirror_(mirror) {}
 
-Result<std::optional<ResolvedFile>> LinkResolver::Resolve(const hyper::DriveEntry& entry) const {
-  const std::optional<ResolvedFile> absent;
+std::optional<ResolvedFile> LinkResolver::ResolveByForm(const hyper::DriveEntry& entry) const {
   if (!entry.linkname) {
     return entry.blob ? std::optional(ResolvedFile{entry.blob->byte_length, entry.executable,
                                                    std::nullopt, true})
-                      : absent;
+                      : std::nullopt;
   }
   const auto link = mirror::DriveLink::Parse(entry.path, *entry.linkname);
-  if (!link || !listed_.contains(link->shard)) {
-    return absent;
+  if (!link || !mirror_.IsListed(link->shard)) {
+    return std::nullopt;
   }
-  HNX_ASSIGN_OR_RETURN(const auto shard, mirror_.shard(link->shard));
-  if (shard == nullptr) {
-    return std::optional(ResolvedFile{std::nullopt, false, link->shard, false});
-  }
-  HNX_ASSIGN_OR_RETURN(const auto target, shard->Entry(entry.path));
-  if (!target || target->linkname || !target->blob) {
-    return absent;
-  }
-  return std::optional(
-      ResolvedFile{target->blob->byte_length, target->executable, link->shard, true});
+  return ResolvedFile{std::nullopt, false, link->shard, true};
 }
 
-Result<std::optional<mirror::MirrorFile>> FindFile(const mirror::MirrorReader& mirror,
+Result<std::optional<ResolvedFile>> LinkResolver::Resolve(const hyper::DriveEntry& entry) {
+  auto file = ResolveByForm(entry);
+  if (!file || !file->shard) {
+    return file;
+  }
+  const hyper::DriveKey key = *file->shard;
+  file->here = false;
+  if (unreachable_.contains(key)) {
+    return file;
+  }
+  const auto shard = mirror_.shard_view(key);
+  const auto target = shard && *shard != nullptr ? (*shard)->Entry(entry.path)
+                                                 : Result<std::optional<hyper::DriveEntry>>();
+  if (!shard || !target) {
+    const Error& error = shard ? target.error() : shard.error();
+    if (!IsNobodyThere(error)) {
+      return error;
+    }
+    unreachable_.insert(key);
+    return file;
+  }
+  if (*shard == nullptr) {
+    return file;
+  }
+  if (!*target || (*target)->linkname || !(*target)->blob) {
+    return std::optional<ResolvedFile>();
+  }
+  return std::optional(
+      ResolvedFile{(*target)->blob->byte_length, (*target)->executable, key, true});
+}
+
+bool IsNobodyThere(const Error& error) {
+  return error.code == ErrorCode::kDeadlineExceeded || error.code == ErrorCode::kUnavailable;
+}
+
+Result<std::optional<mirror::MirrorFile>> FindFile(const mirror::MirrorView& mirror,
                                                    const std::string& path) {
   const std::string nar_prefix = mirror::NarPath("");
   return path.starts_with(nar_prefix) ? mirror.ResolveNar(path.substr(nar_prefix.size()))

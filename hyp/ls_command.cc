@@ -10,7 +10,7 @@
 #include "cli/terminal.h"
 #include "hyp/address.h"
 #include "hyp/commands.h"
-#include "hyp/drive_folders.h"
+#include "hyp/drive_source.h"
 #include "hyp/link_resolver.h"
 
 namespace hnx::hyp {
@@ -18,7 +18,7 @@ namespace hnx::hyp {
 namespace {
 
 struct LsOptions {
-  DriveFolders folders;
+  DriveSource source;
   std::string address;
   bool long_lines = false;
   bool json = false;
@@ -46,11 +46,17 @@ void Print(const LsOptions& options, const hyper::DriveEntry& entry, const Resol
 
 Result<void> List(const LsOptions& options) {
   HNX_ASSIGN_OR_RETURN(const Address address, Address::Parse(options.address));
-  HNX_ASSIGN_OR_RETURN(const auto mirror, options.folders.Open(address.key));
-  const LinkResolver resolver(*mirror);
+  HNX_ASSIGN_OR_RETURN(const auto mirror, options.source.Open(address.key));
+  const auto view = mirror->view();
+  const auto index = view->index_view();
+  LinkResolver resolver(*view);
+  // From afar, a look into the shard costs a round trip a file.
+  const bool by_form = mirror->from_afar() && !options.long_lines && !options.json;
   std::uint64_t found = 0;
   const auto visit = [&](const hyper::DriveEntry& entry) -> Result<void> {
-    HNX_ASSIGN_OR_RETURN(const auto file, resolver.Resolve(entry));
+    HNX_ASSIGN_OR_RETURN(const auto file, by_form ? Result<std::optional<ResolvedFile>>(
+                                                        resolver.ResolveByForm(entry))
+                                                  : resolver.Resolve(entry));
     if (file && IsNormalPath(entry.path)) {
       ++found;
       Print(options, entry, *file);
@@ -58,12 +64,12 @@ Result<void> List(const LsOptions& options) {
     return {};
   };
   if (!address.path.empty()) {
-    HNX_ASSIGN_OR_RETURN(const auto entry, mirror->index()->Entry(address.path));
+    HNX_ASSIGN_OR_RETURN(const auto entry, index->Entry(address.path));
     if (entry) {
       HNX_TRY(visit(*entry));
     }
   }
-  HNX_ASSIGN_OR_RETURN(const auto list, mirror->index()->List(address.path));
+  HNX_ASSIGN_OR_RETURN(const auto list, index->List(address.path));
   while (true) {
     HNX_ASSIGN_OR_RETURN(const auto entry, list->Next());
     if (!entry) {
@@ -92,7 +98,7 @@ void AddLsCommand(cli::Program& program) {
       },
       "hyp ls hyper://KEY\nhyp ls --long hyper://KEY/nar --drives /srv/drives");
   command.add_option("address", options->address, "hyper://KEY or hyper://KEY/folder")->required();
-  options->folders.AddTo(command);
+  options->source.AddTo(command);
   cli::AddFlag(
       command, "--long", options->long_lines,
       "Show also whether executable, the size in bytes, and the shard that holds the file");

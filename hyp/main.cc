@@ -24,5 +24,7 @@ int main(int argc, char** argv) {
   hnx::hyp::AddPutCommand(program);
   hnx::hyp::AddInfoCommand(program);
   hnx::hyp::AddVerifyCommand(program);
+  hnx::hyp::AddMirrorCommand(program);
+  hnx::hyp::AddShardsCommand(program);
   return program.Main(argc, argv);
 }

@@ -37,7 +37,7 @@ Result<void> NarAudit::Check(const std::string& path) {
 Result<void> NarAudit::CheckReferences(const nix::NarInfo& info) const {
   for (const nix::StorePath& reference : info.references()) {
     HNX_ASSIGN_OR_RETURN(const auto entry,
-                         mirror_.index()->Entry(mirror::NarInfoPath(reference.hash_part())));
+                         mirror_.index_view()->Entry(mirror::NarInfoPath(reference.hash_part())));
     if (!entry) {
       return DataLoss(
           fmt::format("it refers to {}, which is not published", reference.base_name()));
@@ -47,7 +47,7 @@ Result<void> NarAudit::CheckReferences(const nix::NarInfo& info) const {
 }
 
 Result<bool> NarAudit::IsElsewhere(const std::string& nar_path) const {
-  HNX_ASSIGN_OR_RETURN(const auto entry, mirror_.index()->Entry(nar_path));
+  HNX_ASSIGN_OR_RETURN(const auto entry, mirror_.index_view()->Entry(nar_path));
   if (!entry) {
     return false;
   }

@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 #include "hyp/findings.h"
-#include "mirror/mirror_reader.h"
+#include "mirror/mirror_view.h"
 #include "nix/trusted_keys.h"
 
 namespace hnx::hyp {
@@ -17,7 +17,7 @@ namespace hnx::hyp {
 class NarAudit {
  public:
   // All must outlive the audit.
-  NarAudit(const mirror::MirrorReader& mirror, const nix::TrustedKeys& keys, Findings& findings)
+  NarAudit(const mirror::MirrorView& mirror, const nix::TrustedKeys& keys, Findings& findings)
       : mirror_(mirror), keys_(keys), findings_(findings) {}
 
   // "/<hash>.narinfo"
@@ -37,7 +37,7 @@ class NarAudit {
   // Whether the NAR is linked into a listed shard that we do not have.
   Result<bool> IsElsewhere(const std::string& nar_path) const;
 
-  const mirror::MirrorReader& mirror_;
+  const mirror::MirrorView& mirror_;
   const nix::TrustedKeys& keys_;
   Findings& findings_;
   std::atomic<std::uint64_t> narinfos_{0};

@@ -1,0 +1,30 @@
+// LocalMirror: an OpenedMirror in folders of this machine.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "hyp/opened_mirror.h"
+#include "mirror/mirror_reader.h"
+
+namespace hnx::hyp {
+
+class LocalMirror final : public OpenedMirror {
+ public:
+  explicit LocalMirror(std::shared_ptr<mirror::MirrorReader> reader) : reader_(std::move(reader)) {}
+
+  std::shared_ptr<const mirror::MirrorView> view() const override { return reader_; }
+  Result<bool> Refresh() override { return reader_->Refresh(); }
+  bool from_afar() const override { return false; }
+  Result<void> FetchEntries(const hyper::DriveKey& /*key*/, const OnHeld& /*on_held*/) override {
+    return {};
+  }
+  void GiveBack(const hyper::DriveKey& /*key*/, const hyper::BlobId& /*blob*/) override {}
+
+  const mirror::MirrorReader& reader() const { return *reader_; }
+
+ private:
+  const std::shared_ptr<mirror::MirrorReader> reader_;
+};
+
+}  // namespace hnx::hyp
