@@ -15,6 +15,7 @@ struct HandshakeHash {
   std::array<std::byte, kSize> bytes{};
 
   ByteView view() const { return bytes; }
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted <=>
   friend auto operator<=>(const HandshakeHash&, const HandshakeHash&) = default;
 };
 

@@ -163,9 +163,9 @@ void Protomux::End() {
   }
   ended_ = true;
   sender_->Discard();
-  for (std::size_t i = 0; i < locals_.size(); ++i) {
-    if (locals_[i].channel != nullptr) {
-      CloseByRemote(*locals_[i].channel, ChannelEnd::kStreamEnded);
+  for (const Local& local : locals_) {  // handlers cannot add any: the stream has ended
+    if (local.channel != nullptr) {
+      CloseByRemote(*local.channel, ChannelEnd::kStreamEnded);
     }
   }
   remotes_.clear();
@@ -309,8 +309,8 @@ Result<void> Protomux::AnswerOwnOpen(Names::iterator name, std::uint64_t remote_
   Local& local = locals_[local_id - 1];
   local.awaits_answer = false;
   if (local.channel == nullptr) {
-    // Closed before the answer came. A remote that was still looking for a taker when our close came
-    // has ignored it, and would hold the id that we use again.
+    // Closed before the answer came. A remote that was still looking for a taker when our close
+    // came has ignored it, and would hold the id that we use again.
     Encoder body;
     body.Uint(local_id);
     SendControl(kControlClose, body.bytes());

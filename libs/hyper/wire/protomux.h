@@ -54,6 +54,7 @@ struct ChannelName {
   std::string protocol;
   Bytes id;  // empty: none
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads a defaulted <=>
   friend auto operator<=>(const ChannelName&, const ChannelName&) = default;
 };
 
