@@ -27,7 +27,7 @@ bool InRange(TreeIndex index) {
 class ProofTree::Queue {
  public:
   Queue(const std::vector<TreeNode>& nodes, std::optional<Claim> folded)
-      : nodes_(nodes), folded_(std::move(folded)) {}
+      : nodes_(nodes), folded_(folded) {}
 
   bool empty() const { return listed_taken() && !folded_; }
   bool listed_taken() const { return at_ == nodes_.size(); }
@@ -94,7 +94,7 @@ ProofTree::Fault ProofTree::FoldList(const std::vector<TreeNode>& nodes, Claim a
   if (folded_) {
     folded = Claim{*std::exchange(folded_, std::nullopt), folded_sized_};
   }
-  Queue queue(nodes, std::move(folded));
+  Queue queue(nodes, folded);
   if (at_is_listed) {
     const std::optional<Claim> first = queue.Take(at.node.index);
     if (!first) {
@@ -181,7 +181,7 @@ ProofTree::Fault ProofTree::Grow(const UpgradeProof& upgrade, MerkleTree& tree) 
   if (folded_) {
     folded = Claim{*folded_, folded_sized_};
   }
-  Queue queue(upgrade.nodes, std::move(folded));
+  Queue queue(upgrade.nodes, folded);
   if (Fault fault = GrowTo(upgrade.start + upgrade.length, tree, queue)) {
     return "upgrade: " + *fault;
   }

@@ -98,7 +98,7 @@ Result<void> RecordedCore::Flush() {
   return oplog.DropEntries();
 }
 
-Result<void> RecordedCore::CheckDataLength() {
+Result<void> RecordedCore::CheckDataLength() const {
   HNX_ASSIGN_OR_RETURN(const std::uint64_t data_bytes, storage->Size(CoreFile::kData));
   const CoreHead& head = view->head();
   if (data_bytes >= head.byte_length) {
@@ -161,7 +161,7 @@ Result<void> RecordedCore::Repair() {
   return {};
 }
 
-Result<ByteOffset> RecordedCore::HoleBegin(BlockIndex edge, ByteOffset at_edge) {
+Result<ByteOffset> RecordedCore::HoleBegin(BlockIndex edge, ByteOffset at_edge) const {
   const ByteOffset reach = at_edge - std::min(at_edge.value(), kHoleReachBytes);
   const BlockIndex low = edge - std::min(edge.value(), kHoleNeighboursMax);
   HNX_ASSIGN_OR_RETURN(const std::optional<BlockIndex> there,
@@ -175,7 +175,7 @@ Result<ByteOffset> RecordedCore::HoleBegin(BlockIndex edge, ByteOffset at_edge) 
   return range ? std::max(range->begin, reach) : at_edge;
 }
 
-Result<ByteOffset> RecordedCore::HoleEnd(BlockIndex edge, ByteOffset at_edge) {
+Result<ByteOffset> RecordedCore::HoleEnd(BlockIndex edge, ByteOffset at_edge) const {
   const ByteOffset reach(std::min(at_edge.value() + kHoleReachBytes, view->head().byte_length));
   const BlockIndex high(std::min(edge.value() + kHoleNeighboursMax, view->head().length));
   HNX_ASSIGN_OR_RETURN(const BlockIndex there, view->bits().Find(true, {edge, high}));

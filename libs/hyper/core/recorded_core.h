@@ -53,13 +53,13 @@ class RecordedCore {
   bool broken = false;
 
  private:
-  Result<void> CheckDataLength();
+  Result<void> CheckDataLength() const;
   // Punches the bytes of absent blocks, and absent neighbours that share their pages of the disk.
   Result<void> Punch(BlockRange blocks, const ByteRange& bytes);
   Result<void> PunchDropped(BlockRange blocks);
   // How far a hole may reach on either side.
-  Result<ByteOffset> HoleBegin(BlockIndex edge, ByteOffset at_edge);
-  Result<ByteOffset> HoleEnd(BlockIndex edge, ByteOffset at_edge);
+  Result<ByteOffset> HoleBegin(BlockIndex edge, ByteOffset at_edge) const;
+  Result<ByteOffset> HoleEnd(BlockIndex edge, ByteOffset at_edge) const;
 };
 
 }  // namespace hnx::hyper

@@ -71,7 +71,7 @@ class ReplicaCore::Impl : public RecordedCore {
 
 Result<bool> ReplicaCore::Impl::StageBlock(BlockIndex block, ByteView value) {
   HNX_ASSIGN_OR_RETURN(const bool committed, view->Has(block));
-  if (committed || blocks.count(block) > 0) {
+  if (committed || blocks.contains(block)) {
     return false;
   }
   HNX_ASSIGN_OR_RETURN(const ByteRange place, nodes.Locate(staged_tree(), block));
@@ -317,7 +317,7 @@ Result<BlockIndex> ReplicaCore::NextMissing(BlockRange blocks) {
   BlockIndex at = blocks.begin;
   for (;;) {
     HNX_ASSIGN_OR_RETURN(at, NextAbsent({at, blocks.end}));
-    if (at >= blocks.end || impl_->blocks.count(at) == 0) {
+    if (at >= blocks.end || !impl_->blocks.contains(at)) {
       return at;
     }
     ++at;
