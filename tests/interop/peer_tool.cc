@@ -6,7 +6,7 @@
 //   drive ROOT                   serves db and content core of the drive in a store;
 //                                ok KEY CONTENT_KEY
 //   core KEY ROOT newest|accepted   serves one core of a store
-//   accept KEY LENGTH            announces that head (accepted cores)
+//   accept KEY ROOT              announces the newest head there (accepted cores)
 //   refresh KEY                  looks at the files now
 //   replica KEY ROOT [follow]    makes or opens a replica in a store
 //   select KEY BEGIN END|head    wants blocks; "* complete KEY" when they are there
@@ -66,7 +66,7 @@ std::uint32_t Fnv1a(ByteView bytes) {
 void Say(const std::string& line) {
   static std::mutex mutex;
   const std::lock_guard<std::mutex> lock(mutex);
-  std::cout << line << std::endl;
+  std::cout << line << '\n' << std::flush;
 }
 
 class Tool final : public ReplicationListener {
@@ -207,7 +207,8 @@ Result<std::string> Tool::Core(const Words& words) {
 
 Result<std::string> Tool::Accept(const Words& words) {
   HNX_ASSIGN_OR_RETURN(const CoreKey key, ParseCoreKey(words.at(1)));
-  HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenReadOnly(words.at(2)));
+  HNX_ASSIGN_OR_RETURN(auto storage,
+                       FlatCoreStorage::OpenReadOnly(CoreFolder(words.at(2), DiscoveryKeyOf(key))));
   HNX_ASSIGN_OR_RETURN(const auto reader, CoreReader::Open(std::move(storage)));
   HNX_TRY(replicator_->SetAccepted(key, reader->head()));
   return std::to_string(reader->head().length);

@@ -204,6 +204,14 @@ Result<Proof> CoreReader::ProveAt(const CoreHead& head, const ProofRequest& requ
   });
 }
 
+Result<ProofVerdict> CoreReader::Judge(const ProofRequest& request, const Proof& proof) {
+  return impl_->ReadFresh([&] {
+    CoreView& view = *impl_->view;
+    const TreeState state{view.identity(), view.head(), view.tree(), view.nodes()};
+    return VerifyProof(state, request, proof);
+  });
+}
+
 Result<CoreHead> CoreReader::HeadAt(std::uint64_t length) {
   HNX_ASSIGN_OR_RETURN(const MerkleTree tree, impl_->view->nodes().TreeOf(length));
   CoreHead head;

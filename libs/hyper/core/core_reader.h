@@ -23,6 +23,7 @@
 #include "hyper/core/core_head.h"
 #include "hyper/core/core_storage.h"
 #include "hyper/core/hypercore.h"
+#include "hyper/core/proof_verifier.h"
 
 namespace hnx::hyper {
 
@@ -67,6 +68,9 @@ class CoreReader {
   // The same from an earlier head of this core: the one that is announced while the writer is
   // further already. Only located, see kLocate.
   Result<Proof> ProveAt(const CoreHead& head, const ProofRequest& request);
+  // Judges what a peer says of this core against this view; see VerifyProof. For the proof that its
+  // owner signed two trees.
+  Result<ProofVerdict> Judge(const ProofRequest& request, const Proof& proof);
   // What the core was at an earlier length, without the signature.
   Result<CoreHead> HeadAt(std::uint64_t length);
   // Refreshes; whether the block is there and still lies at `bytes`.

@@ -61,7 +61,18 @@ Result<void> CoreHub::OnData(CoreSession& session, const DataMessage& data) {
   if (downloader_) {
     return downloader_->OnData(session, data);
   }
-  return {};  // nothing was asked for
+  // Nothing was asked for; but a peer may show a second tree under the owner's signature.
+  const std::optional<UpgradeProof>& upgrade = data.proof.upgrade;
+  if (data.request != 0 || !upgrade || upgrade->start != 0 || !on_conflict_ ||
+      !session.TakeConflictClaim()) {
+    return {};
+  }
+  const Result<std::optional<TreeConflict>> conflict =
+      core_->JudgeConflict(data.proof, session.remote().sync.length);
+  if (conflict && *conflict) {
+    on_conflict_(**conflict);
+  }
+  return {};
 }
 
 Result<void> CoreHub::OnNoData(CoreSession& session, const NoDataMessage& no_data) {

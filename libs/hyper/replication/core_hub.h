@@ -4,6 +4,7 @@
 // Threads: that of the Replicator.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -26,6 +27,11 @@ class CoreHub final : public CoreSessionEvents {
   Downloader* downloader() { return downloader_.get(); }
   void SetDownloader(std::unique_ptr<Downloader> downloader) {
     downloader_ = std::move(downloader);
+  }
+  // Called when a peer proved that the owner signed two trees (without a Downloader, which finds
+  // that out by itself).
+  void SetOnConflict(std::function<void(const TreeConflict&)> on_conflict) {
+    on_conflict_ = std::move(on_conflict);
   }
   // All that are not closed, opened or not.
   const std::vector<CoreSession*>& sessions() const { return sessions_; }
@@ -50,6 +56,7 @@ class CoreHub final : public CoreSessionEvents {
  private:
   std::unique_ptr<ServedCore> core_;
   std::unique_ptr<Downloader> downloader_;
+  std::function<void(const TreeConflict&)> on_conflict_;
   std::vector<CoreSession*> sessions_;
   CoreSessionStatistics gone_;
 };

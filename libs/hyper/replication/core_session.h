@@ -35,6 +35,8 @@ namespace hnx::hyper {
 inline constexpr std::size_t kPendingRequestsMax = 1024;
 // Requests that no honest peer makes, then the stream ends. JavaScript servers do the same.
 inline constexpr std::size_t kInvalidRequestsMax = 64;
+// Unasked proofs of a conflict that are looked at; each costs a signature's check.
+inline constexpr std::size_t kConflictClaimsMax = 8;
 // Wants that wait for an answer, and wants that are remembered: with more, everything is announced.
 inline constexpr std::size_t kPendingWantsMax = 512;
 inline constexpr std::size_t kRemoteWantsMax = 512;
@@ -136,6 +138,9 @@ class CoreSession final : public ChannelHandler {
   // One request or one want. An error ends the stream.
   Result<void> AnswerOne();
 
+  // Whether another unasked proof of a conflict of this remote is worth a look.
+  bool TakeConflictClaim() { return ++conflict_claims_ <= kConflictClaimsMax; }
+
   // Closes the channel; OnGone is called.
   void Close();
 
@@ -194,6 +199,7 @@ class CoreSession final : public ChannelHandler {
   bool remote_wants_all_ = false;
   std::vector<std::uint64_t> own_wants_;  // by batch number
   std::size_t invalid_requests_ = 0;
+  std::size_t conflict_claims_ = 0;
   CoreSessionStatistics statistics_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "hyper/core/tree_signature.h"
 
@@ -83,6 +84,18 @@ Result<BlockIndex> ReaderCore::NextAbsent(BlockRange range) {
 
 Result<Proof> ReaderCore::Prove(const ProofRequest& request) {
   return reader_->ProveAt(head_, request);
+}
+
+Result<std::optional<TreeConflict>> ReaderCore::JudgeConflict(const Proof& proof,
+                                                              std::uint64_t remote_length) {
+  const CoreHead& ours = reader_->head();
+  if (ours.length == 0 || remote_length == 0) {
+    return std::optional<TreeConflict>();
+  }
+  HNX_ASSIGN_OR_RETURN(ProofVerdict verdict,
+                       reader_->Judge(ConflictProbe(ours, remote_length), proof));
+  auto* const conflict = std::get_if<TreeConflict>(&verdict);
+  return conflict == nullptr ? std::optional<TreeConflict>() : std::move(*conflict);
 }
 
 Result<void> ReaderCore::ReadBlock(const BlockProof& block, std::span<std::byte> out) {

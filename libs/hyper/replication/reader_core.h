@@ -44,6 +44,8 @@ class ReaderCore final : public ServedCore {
   Result<BlockIndex> NextPresent(BlockRange range) override;
   Result<BlockIndex> NextAbsent(BlockRange range) override;
   Result<Proof> Prove(const ProofRequest& request) override;
+  Result<std::optional<TreeConflict>> JudgeConflict(const Proof& proof,
+                                                    std::uint64_t remote_length) override;
   Result<void> ReadBlock(const BlockProof& block, std::span<std::byte> out) override;
 
  private:

@@ -121,6 +121,7 @@ Result<void> Replicator::AddReader(std::unique_ptr<ReaderCore> reader) {
   core->reader = reader.get();
   core->looked_at = clock_.Steady();
   core->hub = std::make_unique<CoreHub>(std::move(reader));
+  WatchConflicts(*core);
   return {};
 }
 
@@ -128,6 +129,15 @@ Result<void> Replicator::AddServed(std::unique_ptr<ServedCore> served) {
   HNX_ASSIGN_OR_RETURN(Core* const core, AddCore(served->key()));
   core->hub = std::make_unique<CoreHub>(std::move(served));
   return {};
+}
+
+void Replicator::WatchConflicts(Core& core) {
+  core.hub->SetOnConflict([&core](const TreeConflict& conflict) {
+    if (!std::exchange(core.frozen, true)) {
+      core.hub->CloseAll();
+      core.listener.OnConflict(conflict);
+    }
+  });
 }
 
 Downloader::Links Replicator::LinksOf(Core& core) {
@@ -225,6 +235,7 @@ Result<void> Replicator::OpenFolder(Core& core) {
   }
   core.reader = reader.get();
   core.hub = std::make_unique<CoreHub>(std::move(reader));
+  WatchConflicts(core);
   core.looked_at = clock_.Steady();
   return {};
 }

@@ -152,6 +152,7 @@ class Replicator final : public StreamSessionOwner {
   void CloseIfIdle(Core& core);
   void AnnounceChange(Core& core, std::uint64_t length_before, std::uint64_t contiguous_before);
   Result<void> RefreshCore(Core& core);
+  static void WatchConflicts(Core& core);
   Downloader::Links LinksOf(Core& core);
   void Sweep();
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/bytes.h"
@@ -16,6 +17,7 @@
 #include "hyper/core/core_head.h"
 #include "hyper/core/keys.h"
 #include "hyper/core/proof.h"
+#include "hyper/core/proof_verifier.h"
 
 namespace hnx::hyper {
 
@@ -38,6 +40,12 @@ class ServedCore {
 
   // The proof with the place of the block's bytes, not the bytes. Errors as BuildProof.
   virtual Result<Proof> Prove(const ProofRequest& request) = 0;
+  // What a peer sent as the proof of a second tree under the owner's signature: none when it proves
+  // nothing.
+  virtual Result<std::optional<TreeConflict>> JudgeConflict(const Proof& /*proof*/,
+                                                            std::uint64_t /*remote_length*/) {
+    return std::optional<TreeConflict>();
+  }
   // The bytes of a block that Prove located. kNotFound: it was cleared since.
   virtual Result<void> ReadBlock(const BlockProof& block, std::span<std::byte> out) = 0;
 };

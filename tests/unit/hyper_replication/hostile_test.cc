@@ -247,6 +247,33 @@ TEST_F(HostileTest, TwoTreesUnderOneSignatureFreezeTheCore) {
                    .has_value());
 }
 
+TEST_F(HostileTest, AWriterIsToldThatItsKeySignedASecondTreeAndServesItNoMore) {
+  Writer writer(7);
+  Writer twin(7);
+  writer.Append(10);
+  twin.Append(12, 120);
+  Node& server = Serve(writer);
+  const auto peer = Opened(server, writer.key());
+  peer->Sync(12);
+  const auto twin_reader = twin.Served();
+  DataMessage claim;
+  claim.proof = Must(twin_reader->Prove(ConflictProbe(twin.head(), 10)));
+  const DataMessage proof = claim;
+  claim.proof.upgrade->signature.at(10) ^= std::byte{1};
+  peer->Send(CoreMessageType::kData, claim);
+  Settle();
+  EXPECT_TRUE(server.events.conflicts.empty()) << "a claim that nobody signed";
+  EXPECT_TRUE(peer->open());
+  peer->Send(CoreMessageType::kData, proof);
+  Settle();
+  ASSERT_EQ(server.events.conflicts.size(), 1U);
+  EXPECT_FALSE(peer->open());
+  EXPECT_TRUE(server.StatisticsOf(writer.key()).frozen);
+  peer->Open(writer.key());
+  Settle();
+  EXPECT_FALSE(peer->open()) << "never served again";
+}
+
 TEST_F(HostileTest, AHigherForkIsReportedAndNotFollowed) {
   Writer writer;
   writer.Append(10);
