@@ -144,6 +144,55 @@ TEST_F(OplogTest, PutsAHeaderThatOutgrowsItsSlotIntoAFileOfItsOwn) {
   EXPECT_GT(File(CoreFile::kHeader).size(), 5000U);
 }
 
+// Two entries that count together, behind the first.
+class OplogGroupTest : public OplogTest {
+ protected:
+  OplogGroupTest() {
+    Create();
+    Append("x");
+    begin_ = Oplog().size();
+    WriteGroup();
+    end_ = Oplog().size();
+  }
+  void WriteGroup() {
+    std::vector<OplogEntry> group(2);
+    group[0].user_data = UserDataItem{"a", ToBytes("1")};
+    group[1].user_data = UserDataItem{"b", ToBytes("2")};
+    MemoryCoreStorage storage(files_);
+    const OplogContent content = Must(Read());
+    Must(OplogWriter(storage, content).Append(group));
+  }
+  std::size_t Entries() { return Must(Read()).entries.size(); }
+
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+TEST_F(OplogGroupTest, CountsWhole) {
+  EXPECT_EQ(Entries(), 3U);
+  Reopen();
+  EXPECT_EQ(core_->user_data().size(), 2U);
+}
+
+TEST_F(OplogGroupTest, IsLeftOutWhereverItIsCut) {
+  const Bytes whole = Oplog();
+  for (std::size_t size = begin_; size < end_; ++size) {
+    Oplog() = Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+    EXPECT_EQ(Entries(), 1U) << size;
+  }
+}
+
+TEST_F(OplogGroupTest, IsTornWhenItsFirstEntryIs) {
+  FlipBit(CoreFile::kOplog, (begin_ + kOplogFrameBytes) * 8);
+  EXPECT_EQ(Entries(), 1U);
+}
+
+TEST_F(OplogGroupTest, IsDamagedWhenOthersFollow) {
+  WriteGroup();
+  FlipBit(CoreFile::kOplog, (begin_ + kOplogFrameBytes) * 8);
+  EXPECT_EQ(CodeOf(Read()), ErrorCode::kDataLoss);
+}
+
 TEST(OplogHeaderTest, RefusesEveryTruncation) {
   OplogHeader header;
   const NewCore seven = SevenCore();
