@@ -10,7 +10,9 @@
 namespace hnx::hyper {
 
 EventLoop::Impl::Impl(const Clock& clock_in)
-    : clock(clock_in), read_buffer(std::make_unique_for_overwrite<std::byte[]>(kReadBufferSize)) {
+    : clock(clock_in),
+      // NOLINTNEXTLINE(modernize-avoid-c-arrays): sized at run time, and not zeroed
+      read_buffer(std::make_unique_for_overwrite<std::byte[]>(kReadBufferSize)) {
   HNX_CHECK(uv_loop_init(&loop) == 0);
   loop.data = this;
   HNX_CHECK(uv_async_init(&loop, &wake, [](uv_async_t* handle) {
@@ -35,6 +37,11 @@ std::uint64_t EventLoop::Impl::AddStopHook(Task hook) {
 
 void EventLoop::Impl::RemoveStopHook(std::uint64_t id) {
   stop_hooks.erase(id);
+}
+
+bool EventLoop::Impl::MayTouch() const {
+  const std::thread::id owner = thread_id;
+  return owner == std::thread::id() || owner == std::this_thread::get_id();
 }
 
 void EventLoop::Impl::OnPrepare() {

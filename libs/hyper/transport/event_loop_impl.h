@@ -32,6 +32,9 @@ struct EventLoop::Impl {
   std::uint64_t AddStopHook(Task hook);
   void RemoveStopHook(std::uint64_t id);
 
+  // On the loop's thread, or while the loop does not run.
+  bool MayTouch() const;
+
   void OnPrepare();
   void RunPosted();
   void RunDueTimers();
@@ -62,6 +65,7 @@ struct EventLoop::Impl {
   std::map<std::uint64_t, Task> stop_hooks;
   std::uint64_t last_stop_hook = 0;
   // Bytes are read here and taken by the stream before another reads.
+  // NOLINTNEXTLINE(modernize-avoid-c-arrays): sized at run time, and not zeroed
   std::unique_ptr<std::byte[]> read_buffer;
 };
 

@@ -27,7 +27,7 @@ StreamSocket& Of(const uv_handle_t* handle) {
 }  // namespace
 
 std::shared_ptr<StreamSocket> StreamSocket::Create(Transport::Impl& transport, Kind kind) {
-  const std::shared_ptr<StreamSocket> socket(new StreamSocket(transport));
+  std::shared_ptr<StreamSocket> socket(new StreamSocket(transport));
   uv_loop_t* const loop = &socket->loop_.impl().loop;
   if (kind == Kind::kTcp) {
     HNX_CHECK(uv_tcp_init(loop, &socket->handle_.tcp) == 0);
@@ -95,6 +95,7 @@ void StreamSocket::Close(const Error& reason) {
   if (closed_) {
     return;
   }
+  HNX_CHECK(loop_.impl().MayTouch());  // streams are let go on their loop's thread
   const std::shared_ptr<StreamSocket> keep = shared_from_this();
   closed_ = true;
   if (in_transport_) {

@@ -13,6 +13,7 @@ std::span<std::byte> WriteQueue::Reserve(std::size_t size) {
     // A first small frame gets a small buffer: many streams only ever send keep-alives.
     buffer.capacity = buffers_.empty() && size < kBufferSize / 16 ? kBufferSize / 16
                                                                   : std::max(size, kBufferSize);
+    // NOLINTNEXTLINE(modernize-avoid-c-arrays): sized at run time, and not zeroed
     buffer.memory = std::make_unique_for_overwrite<std::byte[]>(buffer.capacity);
     buffers_.push_back(std::move(buffer));
   }

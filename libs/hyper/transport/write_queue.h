@@ -32,6 +32,7 @@ class WriteQueue {
 
  private:
   struct Buffer {
+    // NOLINTNEXTLINE(modernize-avoid-c-arrays): sized at run time, and not zeroed
     std::unique_ptr<std::byte[]> memory;
     std::size_t capacity = 0;
     std::size_t begin = 0;

@@ -1,6 +1,5 @@
 #include "hyper/transport/peer_stream.h"
 
-#include "base/hex.h"
 #include "transport_fixture.h"
 
 namespace hnx::hyper {
@@ -13,24 +12,27 @@ class PeerStreamTest : public TransportTest {
  protected:
   using TransportTest::TransportTest;
 
-  void Dial(Peer& taker) {
+  // What the loop's thread holds goes after the loop.
+  ~PeerStreamTest() override { loop.Stop(); }
+
+  void Dial() {
     OnLoop([&] {
       connector = std::make_unique<TcpConnector>(
           transport, address(), seconds(10), [&](Result<std::unique_ptr<PeerStream>> stream) {
             ASSERT_TRUE(stream.has_value()) << stream.error().message;
-            taker.Take(*std::move(stream));
+            dialler.Take(*std::move(stream));
           });
     });
-    ASSERT_TRUE(taker.AwaitReady());
+    ASSERT_TRUE(dialler.AwaitReady());
     ASSERT_TRUE(peer.AwaitReady());
   }
 
+  Peer dialler;
   std::unique_ptr<TcpConnector> connector;
 };
 
 TEST_F(PeerStreamTest, BothEndsKnowEachOther) {
-  Peer dialler;
-  Dial(dialler);
+  Dial();
   OnLoop([&] {
     EXPECT_TRUE(dialler.stream->is_initiator());
     EXPECT_FALSE(peer.stream->is_initiator());
@@ -43,8 +45,7 @@ TEST_F(PeerStreamTest, BothEndsKnowEachOther) {
 }
 
 TEST_F(PeerStreamTest, MessagesOfEverySizeComeBackAsTheyWereSent) {
-  Peer dialler;
-  Dial(dialler);
+  Dial();
   OnLoop([&] { peer.on_message = [&](ByteView message) { peer.stream->SendMessage(message); }; });
   std::size_t sent = 0;
   for (const std::size_t size : {std::size_t{1}, std::size_t{65'535}, std::size_t{65'536},
@@ -57,8 +58,7 @@ TEST_F(PeerStreamTest, MessagesOfEverySizeComeBackAsTheyWereSent) {
 }
 
 TEST_F(PeerStreamTest, ManySmallMessagesAreWrittenTogetherAndComeInOrder) {
-  Peer dialler;
-  Dial(dialler);
+  Dial();
   std::uint32_t expected = 0;
   bool in_order = true;
   OnLoop([&] {
@@ -75,8 +75,7 @@ TEST_F(PeerStreamTest, ManySmallMessagesAreWrittenTogetherAndComeInOrder) {
 }
 
 TEST_F(PeerStreamTest, AnAbandonedMessageIsNotSent) {
-  Peer dialler;
-  Dial(dialler);
+  Dial();
   OnLoop([&] {
     (void)dialler.stream->BeginMessage(100);
     dialler.stream->AbandonMessage();
@@ -455,6 +454,8 @@ TEST_F(ThrottledTransportTest, StreamsTakeTurns) {
 
 class TcpConnectorTest : public PeerStreamTest {
  protected:
+  ~TcpConnectorTest() override { loop.Stop(); }
+
   // The error with which the attempt ended.
   Error Outcome() {
     EXPECT_TRUE(watch.Await([&] { return outcome.has_value(); }));
@@ -488,7 +489,6 @@ TEST_F(TcpConnectorTest, SaysThatAnAddressIsNone) {
 
 TEST_F(TcpConnectorTest, TriesTheNextAddressOfAName) {
   // localhost may be ::1 too, where nobody listens on this port.
-  Peer dialler;
   const std::string port = address().substr(address().rfind(':'));
   OnLoop([&] {
     connector = std::make_unique<TcpConnector>(transport, "localhost" + port, seconds(10),
@@ -499,7 +499,6 @@ TEST_F(TcpConnectorTest, TriesTheNextAddressOfAName) {
                                                });
   });
   EXPECT_TRUE(dialler.AwaitReady());
-  loop.Stop();
 }
 
 TEST_F(TcpConnectorTest, GivesUpOnAPeerThatDoesNotAnswerTheHandshake) {
