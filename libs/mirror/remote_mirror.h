@@ -38,7 +38,7 @@ struct RemoteMirrorOptions {
 
 class RemoteMirror {
  public:
-  // `node` must outlive it. Nothing is waited for.
+  // `node` must outlive it and its views. Nothing is waited for.
   static Result<std::unique_ptr<RemoteMirror>> Open(hyper::PeerNode& node,
                                                     RemoteMirrorOptions options);
   ~RemoteMirror();

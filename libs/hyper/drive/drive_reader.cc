@@ -15,6 +15,7 @@
 #include "hyper/drive/entry_list.h"
 #include "hyper/drive/find_drive.h"
 #include "hyper/drive/hyperdrive.h"
+#include "hyper/drive/lock_blob.h"
 #include "hyper/storage/flat_core_storage.h"
 
 namespace hnx::hyper {
@@ -215,19 +216,9 @@ Result<std::unique_ptr<DriveList>> DriveReader::List(std::string_view folder) co
 Result<BlobExtent> DriveReader::Locate(const BlobId& blob) const {
   const Version version = impl_->version();
   HNX_TRY(CheckBlobBounds(blob, version.content_length, version.content_byte_length));
-  if (blob.block_length == 0) {
-    return BlobExtent(UniqueFd(), blob.byte_offset, 0);
-  }
-  const std::uint64_t end = blob.block_offset + blob.block_length;
-  HNX_ASSIGN_OR_RETURN(const auto content, impl_->content_.Borrow(end));
-  HNX_ASSIGN_OR_RETURN(auto locked,
-                       content->LockRange({BlockIndex(blob.block_offset), BlockIndex(end)}));
-  if (locked.bytes.begin.value() != blob.byte_offset || locked.bytes.length() != blob.byte_length) {
-    return DataLoss(fmt::format("blob of {} bytes at {}: its blocks hold bytes {} to {}",
-                                blob.byte_length, blob.byte_offset, locked.bytes.begin.value(),
-                                locked.bytes.end.value()));
-  }
-  return BlobExtent(std::move(locked.lock).TakeFd(), blob.byte_offset, blob.byte_length);
+  HNX_ASSIGN_OR_RETURN(const auto content,
+                       impl_->content_.Borrow(blob.block_offset + blob.block_length));
+  return LockBlob(*content, blob);
 }
 
 Result<void> DriveReader::ReadBlob(const BlobId& blob, std::uint64_t offset, std::uint64_t length,

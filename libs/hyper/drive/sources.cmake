@@ -8,7 +8,7 @@ list(APPEND HYPER_SOURCES
   drive/drive_path.cc
   drive/drive_reader.cc
   drive/drive_view.cc
-  drive/drive_view.cc
   drive/entry_list.cc
   drive/find_drive.cc
-  drive/hyperdrive.cc)
+  drive/hyperdrive.cc
+  drive/lock_blob.cc)

@@ -25,6 +25,7 @@
 #include "hyper/drive/drive_key.h"
 #include "hyper/drive/hyperdrive.h"
 #include "hyper/node/remote_drive.h"
+#include "hyper/node/swarm_link.h"
 #include "hyper/replication/reader_core.h"
 #include "hyper/replication/replicator.h"
 #include "hyper/transport/transport.h"
@@ -58,18 +59,6 @@ struct ServedDrive {
   // kAccepted: peers are told of heads that SetAccepted was given, and of no others.
   HeadRule rule = HeadRule::kNewest;
   bool announce = true;  // in the swarm
-};
-
-// What the bridges say.
-struct SwarmState {
-  bool configured = false;  // there is a socket
-  std::size_t bridges = 0;  // with a control connection now
-  bool online = false;      // one of them has the DHT
-  // All bridges have taken the newest list of topics, announced and looked up each, and tried every
-  // peer that they found. Without a bridge: false.
-  bool settled = false;
-  std::size_t connections = 0;  // swarm connections now
-  std::size_t peers_known = 0;  // found by lookups, over all topics
 };
 
 struct PeerNodeStatistics {

@@ -1,6 +1,7 @@
 #include "hyper/transport/event_loop.h"
 
 #include <algorithm>
+#include <csignal>
 #include <future>
 #include <utility>
 
@@ -148,6 +149,11 @@ void EventLoop::Start() {
 }
 
 void EventLoop::Run() {
+  // A peer that has gone is an error of a write, not the end of the process.
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
   uv_run(&impl_->loop, UV_RUN_DEFAULT);
   impl_->CloseEverything();
   impl_->thread_id = std::thread::id();  // the system gives it to another thread soon
