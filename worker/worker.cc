@@ -40,12 +40,17 @@ class RunningWorker final : public Worker {
   ~RunningWorker() override { Stop(false); }
 
   Result<void> Run(std::function<void(EndReason, const std::string&)> on_end) {
+    if (options_.peers.wanted()) {
+      HNX_ASSIGN_OR_RETURN(peers_, PeerServer::Start(options_.peers, *data_, metrics_));
+      shard_environment_.heads = peers_.get();
+    }
     HNX_ASSIGN_OR_RETURN(std::vector<hyper::DriveKey> drives, data_->ListDrives());
     HNX_ASSIGN_OR_RETURN(const auto index_drive, data_->IndexDrive());
     if (options_.role_index) {
       HNX_ASSIGN_OR_RETURN(const auto key, ReadIndexKeyFile(options_.index_key_file));
-      HNX_ASSIGN_OR_RETURN(index_, IndexPublisher::Open(*data_, key, *coordinator_, metrics_,
-                                                        [this] { WakeSynchronizer(); }));
+      HNX_ASSIGN_OR_RETURN(index_, IndexPublisher::Open(
+                                       *data_, key, *coordinator_, metrics_,
+                                       [this] { WakeSynchronizer(); }, peers_.get()));
       Log("worker")->info("index drive {}", index_->State().key.id());
       std::erase(drives, index_->State().key);
     }
@@ -71,6 +76,9 @@ class RunningWorker final : public Worker {
     }
     if (superseded) {
       coordinator_->Stop();
+      if (peers_ != nullptr) {
+        peers_->Stop();
+      }
     }
     Log("worker")->info("stopping");
     if (synchronizer_ != nullptr) {
@@ -90,10 +98,17 @@ class RunningWorker final : public Worker {
       synchronizer_->Leave(kLeaveTimeMax);
     }
     metrics_endpoint_.reset();
+    if (peers_ != nullptr) {
+      peers_->Stop();
+    }
     // Threads of shards and jobs call these no more.
     MutexLock lock(callbacks_mutex_);
     wake_target_ = nullptr;
     pump_target_ = nullptr;
+  }
+
+  std::string peer_address() const override {
+    return peers_ == nullptr ? std::string() : peers_->address();
   }
 
  private:
@@ -130,7 +145,8 @@ class RunningWorker final : public Worker {
                             disk_,
                             metrics_,
                             [this](std::uint64_t rate) { SetRate(rate); },
-                            std::move(on_end)};
+                            std::move(on_end),
+                            peers_.get()};
     synchronizer_ = std::make_unique<Synchronizer>(std::move(options), std::move(parts));
     {
       MutexLock lock(callbacks_mutex_);
@@ -200,6 +216,8 @@ class RunningWorker final : public Worker {
   Mutex callbacks_mutex_;
   Synchronizer* wake_target_ HNX_GUARDED_BY(callbacks_mutex_) = nullptr;
   Pipeline* pump_target_ HNX_GUARDED_BY(callbacks_mutex_) = nullptr;
+  // Told by shards, publisher and synchronizer: these are destroyed before it.
+  std::unique_ptr<PeerServer> peers_;
   JobTable jobs_;
   ShardEnvironment shard_environment_;
   http::HttpClient http_;

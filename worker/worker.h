@@ -1,7 +1,8 @@
 // Worker: everything that runs in a worker process, wired together, from start to stop.
 //
 // Threads: hnx-sync (Synchronizer), hnx-decode (one per core), hnx-append (one per shard),
-// hnx-publish (role index), hnx-import, the HTTP client's and gRPC's own.
+// hnx-publish (role index), hnx-import, hnx-peers (with --listen-peers or --swarm-socket), the HTTP
+// client's and gRPC's own.
 #pragma once
 
 #include <functional>
@@ -24,6 +25,9 @@ class Worker {
   // Abandons NARs in flight, commits what is verified, says so to the coordinator. `superseded`:
   // another process owns the directory now; nothing is committed or said. Within ten seconds.
   virtual void Stop(bool superseded) = 0;
+
+  // Where peers read its drives, "127.0.0.1:4711"; empty: not over TCP.
+  virtual std::string peer_address() const = 0;
 
  protected:
   Worker() = default;

@@ -83,6 +83,16 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
                  "Folder below which file:// URLs of an import are read; default: none are");
   cli::AddOption(app, "--listen-metrics", options.listen_metrics,
                  "HOST:PORT for /metrics, /healthz and /readyz; default: not served");
+  cli::AddOption(app, "--listen-peers", options.peers.listen,
+                 "HOST:PORT on which peers read this worker's drives; default: not served");
+  cli::AddOption(app, "--swarm-socket", options.peers.swarm_socket,
+                 "Unix socket to make for swarm bridges; default: none");
+  cli::AddSize(app, "--peer-rate-max", options.peers.rate_max,
+               "Bytes a second to all peers together; 0 is no limit");
+  cli::AddSize(app, "--peer-rate-each-max", options.peers.rate_each_max,
+               "Bytes a second to each peer; 0 is no limit");
+  cli::AddOption(app, "--peer-connections-max", options.peers.connections_max,
+                 "Connections of peers, over TCP and through bridges");
 }
 
 Result<void> Complete(WorkerOptions* options) {
@@ -103,6 +113,9 @@ Result<void> Complete(WorkerOptions* options) {
   }
   if (options->transfers_max == 0 || options->connections_per_host_max <= 0) {
     return InvalidArgument("--transfers-max and --connections-per-host-max: at least 1");
+  }
+  if (options->peers.connections_max == 0) {
+    return InvalidArgument("--peer-connections-max: at least 1");
   }
   if (options->shard_size_max == 0) {
     return InvalidArgument("--shard-size-max: more than 0");

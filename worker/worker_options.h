@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/result.h"
+#include "worker/peers/peer_server.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/shard/shard_writer.h"
 #include "worker/sync/synchronizer.h"
@@ -37,6 +38,7 @@ struct WorkerOptions {
   std::uint64_t download_rate_max = 0;  // bytes a second; 0: no limit
   std::string import_dir;
   std::string listen_metrics;
+  PeerServerOptions peers;
 
   // Worked out by Complete.
   std::vector<std::string> endpoints;

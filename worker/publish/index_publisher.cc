@@ -16,11 +16,9 @@ constexpr std::chrono::milliseconds kIdle{60'000};
 
 }  // namespace
 
-Result<std::unique_ptr<IndexPublisher>> IndexPublisher::Open(DataDirectory& data,
-                                                             const hyper::PrimaryKey& primary_key,
-                                                             LeaseClient& coordinator,
-                                                             Metrics& metrics,
-                                                             std::function<void()> changed) {
+Result<std::unique_ptr<IndexPublisher>> IndexPublisher::Open(
+    DataDirectory& data, const hyper::PrimaryKey& primary_key, LeaseClient& coordinator,
+    Metrics& metrics, std::function<void()> changed, DriveHeads* heads) {
   HNX_ASSIGN_OR_RETURN(const hyper::DriveKey key, MirrorKeyOf(primary_key));
   HNX_ASSIGN_OR_RETURN(const auto known, data.IndexDrive());
   if (known && *known != key) {
@@ -40,13 +38,13 @@ Result<std::unique_ptr<IndexPublisher>> IndexPublisher::Open(DataDirectory& data
   HNX_ASSIGN_OR_RETURN(const auto accepted, data.AcceptedIndex());
   return std::unique_ptr<IndexPublisher>(new IndexPublisher(std::move(store), std::move(drive),
                                                             data, accepted, coordinator, metrics,
-                                                            std::move(changed)));
+                                                            std::move(changed), heads));
 }
 
 IndexPublisher::IndexPublisher(std::unique_ptr<hyper::Corestore> store,
                                std::unique_ptr<hyper::Hyperdrive> drive, DataDirectory& data,
                                DataDirectory::IndexLengths accepted, LeaseClient& coordinator,
-                               Metrics& metrics, std::function<void()> changed)
+                               Metrics& metrics, std::function<void()> changed, DriveHeads* heads)
     : LoopService("hnx-publish"),
       store_(std::move(store)),
       drive_(std::move(drive)),
@@ -54,8 +52,18 @@ IndexPublisher::IndexPublisher(std::unique_ptr<hyper::Corestore> store,
       coordinator_(coordinator),
       metrics_(metrics),
       changed_(std::move(changed)),
+      heads_(heads),
       head_(drive_->head()),
-      accepted_(accepted) {}
+      accepted_(accepted) {
+  TellHead();
+}
+
+// Before anyone else can know of it, the coordinator too: its word must find it told.
+void IndexPublisher::TellHead() {
+  if (heads_ != nullptr) {
+    heads_->Committed(drive_->key(), drive_->content_key(), drive_->signed_head());
+  }
+}
 
 IndexPublisher::~IndexPublisher() {
   LoopService::Stop();
@@ -160,6 +168,7 @@ Result<void> IndexPublisher::CutTo(const hyper::DriveHead& base) {
   }
   HNX_ASSIGN_OR_RETURN(const auto cut,
                        drive_->CutUnannouncedTail(base.db_length, base.content_length));
+  TellHead();
   {
     MutexLock lock(mutex_);
     head_ = cut;
@@ -190,6 +199,7 @@ Result<void> IndexPublisher::RunTask(const Task& task) {
     return read.error().Annotate(fmt::format("publish batch {}", task.batch));
   }
   HNX_ASSIGN_OR_RETURN(const auto head, applier->Commit());
+  TellHead();
   {
     MutexLock lock(mutex_);
     head_ = head;

@@ -22,6 +22,7 @@
 #include "hyper/drive/hyperdrive.h"
 #include "worker/data_directory.h"
 #include "worker/metrics.h"
+#include "worker/peers/drive_heads.h"
 #include "worker/sync/lease_client.h"
 
 namespace hnx::worker {
@@ -36,12 +37,13 @@ struct IndexState {
 
 class IndexPublisher final : public LoopService {
  public:
-  // Opens the index drive of this primary key, or makes it. kFailedPrecondition: this data
-  // directory holds the index drive of another key.
+  // Opens the index drive of this primary key, or makes it. `heads` is told of every head.
+  // kFailedPrecondition: this data directory holds the index drive of another key.
   static Result<std::unique_ptr<IndexPublisher>> Open(DataDirectory& data,
                                                       const hyper::PrimaryKey& primary_key,
                                                       LeaseClient& coordinator, Metrics& metrics,
-                                                      std::function<void()> changed);
+                                                      std::function<void()> changed,
+                                                      DriveHeads* heads = nullptr);
   ~IndexPublisher() override;
 
   IndexState State() const HNX_EXCLUDES(mutex_);
@@ -59,9 +61,11 @@ class IndexPublisher final : public LoopService {
  private:
   IndexPublisher(std::unique_ptr<hyper::Corestore> store, std::unique_ptr<hyper::Hyperdrive> drive,
                  DataDirectory& data, DataDirectory::IndexLengths accepted,
-                 LeaseClient& coordinator, Metrics& metrics, std::function<void()> changed);
+                 LeaseClient& coordinator, Metrics& metrics, std::function<void()> changed,
+                 DriveHeads* heads);
   Result<void> NoteAccepted(DataDirectory::IndexLengths lengths) HNX_EXCLUDES(mutex_);
   Result<void> RunTask(const Task& task);
+  void TellHead();
   Result<void> CutTo(const hyper::DriveHead& base);
 
   std::unique_ptr<hyper::Corestore> store_;
@@ -70,6 +74,7 @@ class IndexPublisher final : public LoopService {
   LeaseClient& coordinator_;
   Metrics& metrics_;
   const std::function<void()> changed_;
+  DriveHeads* const heads_;  // may be null
   int failures_ = 0;
   std::mt19937_64 random_{std::random_device{}()};
 

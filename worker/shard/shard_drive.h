@@ -33,6 +33,7 @@ class ShardDrive {
   const hyper::DriveKey& key() const { return drive_->key(); }
   const hyper::DriveKey& content_key() const { return drive_->content_key(); }
   hyper::DriveHead head() const { return drive_->head(); }
+  hyper::SignedDriveHead signed_head() const { return drive_->signed_head(); }
 
   // A whole NAR file.
   Result<void> PutNar(const ShardEntry& entry, std::span<const Chunk> chunks);

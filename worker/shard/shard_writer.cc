@@ -286,6 +286,7 @@ Result<ShardDrive*> ShardWriter::Drive() {
     Log("shard")->info("made shard {}", key->id());
   }
   HNX_ASSIGN_OR_RETURN(drive_, ShardDrive::Open(environment_.data.DriveFolder(*key)));
+  TellHead();
   MutexLock lock(mutex_);
   key_ = key;
   content_key_ = drive_->content_key();
@@ -417,6 +418,9 @@ void ShardWriter::Handle(CutTail& command) {
   }
   auto head =
       drive.has_value() ? (*drive)->CutTail(command.to) : Result<hyper::DriveHead>(drive.error());
+  if (head.has_value()) {
+    TellHead();
+  }
   std::string why = "another process of this worker wrote the shard; the tail was cut off";
   {
     MutexLock lock(mutex_);
@@ -443,6 +447,7 @@ void ShardWriter::Handle(DropFile& command) {
   if (drive.has_value() && !(*drive)->writing()) {
     Commit();
     auto dropped = (*drive)->Drop(command.file);
+    TellHead();
     MutexLock lock(mutex_);
     if (dropped.has_value()) {
       ShardEntry entry;
@@ -458,6 +463,13 @@ void ShardWriter::Handle(DropFile& command) {
     dropping_.erase(command.file);
   }
   environment_.on_committed();
+}
+
+// Before the ledger has it, and with it the coordinator, whose word must find it told.
+void ShardWriter::TellHead() {
+  if (environment_.heads != nullptr) {
+    environment_.heads->Committed(drive_->key(), drive_->content_key(), drive_->signed_head());
+  }
 }
 
 void ShardWriter::StagedOne() {
@@ -502,6 +514,7 @@ void ShardWriter::Commit() {
     return;
   }
   environment_.metrics.ObserveCommit(Clock::Real().Steady() - began);
+  TellHead();
   {
     MutexLock lock(mutex_);
     ledger_->Committed(drive_->head(), *entries);

@@ -27,6 +27,7 @@
 #include "worker/data_directory.h"
 #include "worker/metrics.h"
 #include "worker/nar_unit.h"
+#include "worker/peers/drive_heads.h"
 #include "worker/pipeline/byte_budget.h"
 #include "worker/shard/shard_drive.h"
 #include "worker/shard/shard_ledger.h"
@@ -61,6 +62,8 @@ struct ShardEnvironment {
   std::function<void()> on_committed;
   // There is room in the queue again.
   std::function<void()> on_room;
+  // Told of every head; may be null.
+  DriveHeads* heads = nullptr;
 };
 
 class ShardWriter {
@@ -90,7 +93,8 @@ class ShardWriter {
 
   // -- For the Synchronize loop
   ShardState State() const HNX_EXCLUDES(mutex_);
-  // False while it may hold NARs that the coordinator has not heard of: no work is taken until then.
+  // False while it may hold NARs that the coordinator has not heard of: no work is taken until
+  // then.
   bool Confirmed() const HNX_EXCLUDES(mutex_);
   std::size_t unrecorded() const HNX_EXCLUDES(mutex_);
   struct Verdict {
@@ -143,6 +147,7 @@ class ShardWriter {
   void Commit();
   void CloseWhenDormant();
   void StagedOne();
+  void TellHead() HNX_EXCLUDES(mutex_);
   // The batch is gone: its NARs and the one concerned fail.
   void FailStaged(const Error& error);
   void Fail(const ShardEntry& entry, const Error& error);

@@ -232,6 +232,9 @@ void Synchronizer::ApplyDrives(const Response& response) {
                     found->second->cut_tail(),
                     found->second->sealed(),
                     {found->second->drop_files().begin(), found->second->drop_files().end()}});
+      if (parts_.heads != nullptr) {
+        parts_.heads->Recorded(*state.key, *head);
+      }
     }
   }
   if (parts_.index != nullptr) {
@@ -254,6 +257,9 @@ void Synchronizer::ApplyIndex(const Response& response, const pb::RecordedDrive*
   }
   if (head) {
     parts_.index->Apply(*head, recorded->cut_tail(), task);
+    if (parts_.heads != nullptr) {
+      parts_.heads->Recorded(parts_.index->State().key, *head);
+    }
   }
 }
 

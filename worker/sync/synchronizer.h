@@ -25,6 +25,7 @@
 #include "worker/disk_space.h"
 #include "worker/job_table.h"
 #include "worker/metrics.h"
+#include "worker/peers/drive_heads.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/publish/index_publisher.h"
 #include "worker/shard/shard_set.h"
@@ -65,6 +66,8 @@ struct SynchronizerParts {
   std::function<void(std::uint64_t bytes_per_second)> set_download_rate;
   // Called once, from the loop's thread.
   std::function<void(EndReason, const std::string& message)> on_end;
+  // Told of what was accepted; may be null.
+  DriveHeads* heads = nullptr;
 };
 
 class Synchronizer final : public LoopService {

@@ -1,0 +1,86 @@
+#include "worker/peers/peer_server.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace hnx::worker {
+
+PeerServer::PeerServer(const DataDirectory& data, std::unique_ptr<hyper::PeerNode> node)
+    : data_(data), node_(std::move(node)) {}
+
+PeerServer::~PeerServer() = default;
+
+Result<std::unique_ptr<PeerServer>> PeerServer::Start(const PeerServerOptions& options,
+                                                      const DataDirectory& data, Metrics& metrics) {
+  hyper::PeerNodeOptions node;
+  if (!options.listen.empty()) {
+    node.listen.push_back(options.listen);
+  }
+  node.swarm_socket = options.swarm_socket;
+  node.transport.connections_max = options.connections_max;
+  node.transport.send_bytes_per_second = options.rate_max;
+  node.transport.peer.send_bytes_per_second = options.rate_each_max;
+  HNX_ASSIGN_OR_RETURN(auto started, hyper::PeerNode::Start(std::move(node)));
+  auto server = std::unique_ptr<PeerServer>(new PeerServer(data, std::move(started)));
+  server->ShowMetrics(metrics);
+  if (!server->address().empty()) {
+    Log("peers")->info("serving peers on {}", server->address());
+  }
+  if (!options.swarm_socket.empty()) {
+    Log("peers")->info("swarm bridges are let in on {}", options.swarm_socket);
+  }
+  return server;
+}
+
+std::string PeerServer::address() const {
+  return node_->addresses().empty() ? std::string() : node_->addresses().front();
+}
+
+void PeerServer::Committed(const hyper::DriveKey& key, const hyper::DriveKey& content_key,
+                           const hyper::SignedDriveHead& head) {
+  const MutexLock lock(mutex_);
+  if (!heads_.Committed(key, head)) {
+    return;
+  }
+  hyper::ServedDrive drive{key, content_key, data_.DriveFolder(key), hyper::HeadRule::kAccepted};
+  if (const Result<void> added = node_->AddServedDrive(drive); !added) {
+    Log("peers")->error("serve drive {}: {}", key.id(), added.error().ToString());
+    return;
+  }
+  Log("peers")->info("drive {} is served to peers", key.id());
+}
+
+void PeerServer::Recorded(const hyper::DriveKey& key, const hyper::DriveHead& head) {
+  const MutexLock lock(mutex_);
+  const auto accepted = heads_.Recorded(key, head);
+  if (!accepted) {
+    return;
+  }
+  if (const Result<void> announced = node_->SetAccepted(key, *accepted); !announced) {
+    Log("peers")->error("announce drive {} at length {}: {}", key.id(), head.db_length,
+                        announced.error().ToString());
+  }
+}
+
+void PeerServer::ShowMetrics(Metrics& metrics) {
+  const auto show = [&](const std::string& name, const std::string& help, auto read) {
+    metrics.ShowGauge(name, help, [this, read] {
+      const auto statistics = node_->Statistics();
+      return statistics ? static_cast<double>(read(*statistics)) : 0.0;
+    });
+  };
+  using Statistics = hyper::PeerNodeStatistics;
+  show("hnx_worker_peers", "Peers connected now",
+       [](const Statistics& all) { return all.streams; });
+  show("hnx_worker_peer_sent_bytes", "Bytes sent to peers since the start",
+       [](const Statistics& all) { return all.transport.bytes_out; });
+  show("hnx_worker_peer_blocks_served", "Blocks sent to peers since the start",
+       [](const Statistics& all) { return all.traffic.blocks_up; });
+  show("hnx_worker_peer_connections_refused", "Connections refused by a limit since the start",
+       [](const Statistics& all) { return all.transport.connections_refused; });
+  show("hnx_worker_swarm_bridges", "Swarm bridges connected now",
+       [](const Statistics& all) { return all.swarm.bridges; });
+}
+
+}  // namespace hnx::worker

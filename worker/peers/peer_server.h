@@ -1,0 +1,67 @@
+// PeerServer: serves the worker's drives to peers, over TCP and through swarm bridges. Peers are
+// told of heads that the coordinator has accepted and of no others; a drive without one is
+// announced as empty. Cores are opened when a peer asks for them, growth is told to connected peers
+// at once.
+//
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "hyper/node/peer_node.h"
+#include "worker/data_directory.h"
+#include "worker/metrics.h"
+#include "worker/peers/accepted_heads.h"
+#include "worker/peers/drive_heads.h"
+
+namespace hnx::worker {
+
+inline constexpr std::size_t kPeerConnectionsMaxDefault = 256;
+
+struct PeerServerOptions {
+  std::string listen;        // HOST:PORT; empty: not over TCP
+  std::string swarm_socket;  // empty: not through bridges
+  std::size_t connections_max = kPeerConnectionsMaxDefault;
+  // Bytes a second to all peers, and to each; 0: no limit.
+  std::uint64_t rate_max = 0;
+  std::uint64_t rate_each_max = 0;
+
+  bool wanted() const { return !listen.empty() || !swarm_socket.empty(); }
+};
+
+class PeerServer final : public DriveHeads {
+ public:
+  // `data` and `metrics` must outlive it, and metrics must not be read after it.
+  static Result<std::unique_ptr<PeerServer>> Start(const PeerServerOptions& options,
+                                                   const DataDirectory& data, Metrics& metrics);
+  ~PeerServer() override;
+  PeerServer(const PeerServer&) = delete;
+  PeerServer& operator=(const PeerServer&) = delete;
+  PeerServer(PeerServer&&) = delete;
+  PeerServer& operator=(PeerServer&&) = delete;
+
+  // "127.0.0.1:4711"; empty: not over TCP.
+  std::string address() const;
+  void Stop() { node_->Stop(); }
+
+  void Committed(const hyper::DriveKey& key, const hyper::DriveKey& content_key,
+                 const hyper::SignedDriveHead& head) override HNX_EXCLUDES(mutex_);
+  void Recorded(const hyper::DriveKey& key, const hyper::DriveHead& head) override
+      HNX_EXCLUDES(mutex_);
+
+ private:
+  PeerServer(const DataDirectory& data, std::unique_ptr<hyper::PeerNode> node);
+  void ShowMetrics(Metrics& metrics);
+
+  const DataDirectory& data_;
+  const std::unique_ptr<hyper::PeerNode> node_;
+  // Held while the node is told, so that heads reach it in order; never on the node's thread.
+  Mutex mutex_;
+  AcceptedHeads heads_ HNX_GUARDED_BY(mutex_);
+};
+
+}  // namespace hnx::worker
