@@ -209,7 +209,7 @@ bool Downloader::InFlight(BlockIndex block) const {
   });
 }
 
-void Downloader::Send(Peer& peer, ProofRequest proof, int priority) {
+void Downloader::Send(Peer& peer, const ProofRequest& proof, int priority) {
   const std::uint64_t id = ++last_request_;
   if (proof.block) {
     blocks_in_flight_.emplace(proof.block->index, id);
@@ -226,7 +226,7 @@ void Downloader::Send(Peer& peer, ProofRequest proof, int priority) {
   message.id = id;
   message.priority = static_cast<std::uint64_t>(std::max(priority, 0));
   message.proof = proof;
-  requests_.emplace(id, Request{&peer, std::move(proof), priority, Now()});
+  requests_.emplace(id, Request{&peer, proof, priority, Now()});
   peer.session.SendRequest(message);
 }
 
@@ -235,7 +235,7 @@ void Downloader::Release(std::uint64_t id, bool want_again) {
   if (found == requests_.end()) {
     return;
   }
-  const Request request = std::move(found->second);
+  const Request request = found->second;
   requests_.erase(found);
   request.peer->requests.erase(id);
   if (upgrade_in_flight_ == id) {
@@ -283,13 +283,13 @@ bool Downloader::CanAsk(const Peer& peer, BlockIndex block) const {
 }
 
 bool Downloader::AskBlock(Peer& peer, BlockIndex block, int priority) {
-  Result<ProofRequest> request =
+  const Result<ProofRequest> request =
       links_.replica.RequestBlock(block, peer.session.remote().sync.length);
   if (!request) {
     Trouble(request.error());
     return false;
   }
-  Send(peer, *std::move(request), priority);
+  Send(peer, *request, priority);
   return true;
 }
 
@@ -302,12 +302,12 @@ bool Downloader::AskUpgrade(Peer& peer) {
       peer.upgrade_refused == theirs.length) {
     return false;
   }
-  Result<ProofRequest> request = links_.replica.RequestUpgrade(theirs.length);
+  const Result<ProofRequest> request = links_.replica.RequestUpgrade(theirs.length);
   if (!request) {
     Trouble(request.error());
     return false;
   }
-  Send(peer, *std::move(request), 1);
+  Send(peer, *request, 1);
   return true;
 }
 
@@ -599,7 +599,7 @@ void Downloader::OnRefused(Peer& peer, const Request& request, const ProofRefuse
                           std::string(ProofFaultName(refused.fault)) + "): " + refused.why));
 }
 
-void Downloader::DropPeer(Peer& peer, const Error& reason) {
+void Downloader::DropPeer(Peer& peer, const Error& reason) const {
   Log("replication")
       ->warn("core {}: peer dropped: {}", CoreKeyId(links_.replica.key()), reason.message);
   links_.drop_peer(peer.session, reason);  // OnGone comes from within

@@ -176,13 +176,13 @@ class Downloader {
   bool AskBlock(Peer& peer, BlockIndex block, int priority);
   bool CanAsk(const Peer& peer, BlockIndex block) const;
   bool InFlight(BlockIndex block) const;
-  void Send(Peer& peer, ProofRequest proof, int priority);
+  void Send(Peer& peer, const ProofRequest& proof, int priority);
   std::optional<BlockIndex> NextOf(Wanted& wanted, Peer& peer);
 
   // Forgets a request.
   void Release(std::uint64_t id, bool want_again);
   void WantAgain(BlockIndex block);
-  void DropPeer(Peer& peer, const Error& reason);
+  void DropPeer(Peer& peer, const Error& reason) const;
   void Judge(Peer& peer, const Request& request, const DataMessage& data,
              const ReceiveVerdict& verdict);
   void OnStaged(Peer& peer, const Request& request, const DataMessage& data,
