@@ -42,12 +42,42 @@ void Cut(http::FileRegion& region, const RangeAnswer& range) {
   region.length = range.length;
 }
 
+// `response` has its head.
+ServerResponse AnswerFromAfar(const ServerRequest& request, const SourceFile& file,
+                              const RangeAnswer& range, ServerResponse response) {
+  const auto ready = request.method() == http::HttpMethod::kHead ? file.far->CheckAvailable()
+                                                                 : file.far->Begin(range.first);
+  if (!ready) {
+    return AnswerBroken(ready.error());
+  }
+  response.stream = http::StreamedBody{
+      range.length, [far = file.far, range](http::BodyPipe& body) -> Result<void> {
+        return far->Write(range.first, range.length, body);
+      }};
+  return response;
+}
+
+const char* ReasonFor(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUnavailable:
+      return "no-peers";
+    case ErrorCode::kDeadlineExceeded:
+      return "peers-slow";
+    case ErrorCode::kFailedPrecondition:
+      return "no-head";
+    case ErrorCode::kCancelled:
+      return "stopping";
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace
 
 ServerResponse AnswerFile(const ServerRequest& request, const SourceFile& file,
                           const char* content_type, const char* cache_control) {
   auto region = file.open();
-  if (!region) {
+  if (!region && (region.error().code != ErrorCode::kNotFound || file.far == nullptr)) {
     return region.error().code == ErrorCode::kNotFound ? AnswerAbsent("bytes-gone")
                                                        : AnswerBroken(region.error());
   }
@@ -72,8 +102,11 @@ ServerResponse AnswerFile(const ServerRequest& request, const SourceFile& file,
     response.headers.push_back(
         {"Content-Range", "bytes " + std::to_string(range.first) + "-" +
                               std::to_string(range.first + range.length - 1) + "/" + size});
-    Cut(*region, range);
   }
+  if (!region) {
+    return AnswerFromAfar(request, file, range, std::move(response));
+  }
+  Cut(*region, range);
   response.file = *std::move(region);
   return response;
 }
@@ -85,7 +118,18 @@ ServerResponse AnswerAbsent(std::string_view reason) {
   return response;
 }
 
+ServerResponse AnswerUnavailable(std::string_view reason) {
+  auto response = http::TextResponse(404, "404 " + std::string(reason) + "\n");
+  response.headers.push_back({"Cache-Control", "no-store"});
+  response.headers.push_back({"X-Hypercore-Reason", std::string(reason)});
+  return response;
+}
+
 ServerResponse AnswerBroken(const Error& cause) {
+  if (const char* reason = ReasonFor(cause.code)) {
+    Log("gateway")->debug("{}", cause.ToString());
+    return AnswerUnavailable(reason);
+  }
   Log("gateway")->error("{}", cause.ToString());
   auto response = http::TextResponse(503, "503 drive-unreadable\n");
   response.headers.push_back({"Cache-Control", "no-store"});

@@ -14,14 +14,23 @@ inline constexpr const char* kCacheForEver = "public, max-age=31536000, immutabl
 inline constexpr const char* kCacheForAnHour = "public, max-age=3600";
 inline constexpr const char* kCacheForAMinute = "public, max-age=60";
 
-// kNotFound of file.open becomes 404 with the reason "bytes-gone".
+// kNotFound of file.open becomes 404 with the reason "bytes-gone", unless the bytes can be had from
+// afar: then they are streamed, beginning when the first of them is here. May wait then.
 http::ServerResponse AnswerFile(const http::ServerRequest& request, const SourceFile& file,
                                 const char* content_type, const char* cache_control);
 
 // 404, text/plain, kept by caches for at most an hour. The reason is a stable word, told in the
 // header X-Hypercore-Reason.
 http::ServerResponse AnswerAbsent(std::string_view reason);
-// 503 for a drive that cannot be read: clients try again or go elsewhere. Logs the cause.
+// 404 that no cache keeps: it cannot be told, or had, now.
+http::ServerResponse AnswerUnavailable(std::string_view reason);
+// For a failure to read the mirror. What cannot be told now is AnswerUnavailable, so that the client
+// goes on to its next substituter, with one of the reasons
+//   no-peers     nobody who is connected has it
+//   peers-slow   those who have it did not answer in time
+//   no-head      nothing is known of the mirror yet
+//   stopping     the gateway ends
+// The rest is 503 (drive-unreadable): clients try again or go elsewhere; logs the cause.
 http::ServerResponse AnswerBroken(const Error& cause);
 
 // By the file's name; application/octet-stream for unknown ones.

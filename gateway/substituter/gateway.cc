@@ -11,6 +11,53 @@ namespace hnx::gateway {
 using http::ServerRequest;
 using http::ServerResponse;
 
+namespace {
+
+// Of a request, what the handlers look at; for answers that are found when it is gone.
+class KeptRequest final : public ServerRequest {
+ public:
+  explicit KeptRequest(const ServerRequest& request)
+      : method_(request.method()), path_(request.path()) {
+    for (const char* name : {"Range", "If-Range", "If-None-Match", "Host"}) {
+      if (const auto value = request.Header(name)) {
+        headers_.emplace(name, *value);
+      }
+    }
+  }
+  http::HttpMethod method() const override { return method_; }
+  std::string_view path() const override { return path_; }
+  std::optional<std::string_view> Header(const char* name) const override {
+    const auto found = headers_.find(name);
+    return found == headers_.end() ? std::nullopt : std::optional<std::string_view>(found->second);
+  }
+
+ private:
+  const http::HttpMethod method_;
+  const std::string path_;
+  std::map<std::string, std::string> headers_;
+};
+
+bool AsksSource(RouteKind kind) {
+  switch (kind) {
+    case RouteKind::kNarInfo:
+    case RouteKind::kNar:
+    case RouteKind::kChannel:
+    case RouteKind::kChannelEntry:
+    case RouteKind::kReleaseFile:
+    case RouteKind::kMirrorFile:
+    case RouteKind::kPage:
+      return true;
+    case RouteKind::kCacheInfo:
+    case RouteKind::kHealth:
+    case RouteKind::kNotServed:
+    case RouteKind::kBad:
+      break;
+  }
+  return false;
+}
+
+}  // namespace
+
 Gateway::Gateway(const MirrorSource& source, GatewaySettings settings,
                  http::MetricsRegistry& metrics, http::ReadyCheck ready, const Clock& clock)
     : source_(source),
@@ -49,17 +96,40 @@ Gateway::RouteMetrics Gateway::MakeMetrics(RouteKind kind) {
 ServerResponse Gateway::Answer(const ServerRequest& request) {
   const auto begin = clock_.Steady();
   const Route route = ParseRoute(request.path());
+  if (!source_.may_wait() || !AsksSource(route.kind)) {
+    return AnswerNow(request, route, begin);
+  }
+  if (route.kind == RouteKind::kNarInfo) {
+    if (auto answer = nar_infos_.AnswerFromMemory(route.first)) {
+      Count(*answer, route, request.method() == http::HttpMethod::kGet, begin);
+      return *std::move(answer);
+    }
+  }
+  ServerResponse response;
+  response.later = [this, kept = std::make_shared<const KeptRequest>(request), begin] {
+    return AnswerNow(*kept, ParseRoute(kept->path()), begin);
+  };
+  return response;
+}
+
+ServerResponse Gateway::AnswerNow(const ServerRequest& request, const Route& route,
+                                  Clock::SteadyTime begin) {
   auto response = Dispatch(request, route);
+  Count(response, route, request.method() == http::HttpMethod::kGet, begin);
+  return response;
+}
+
+void Gateway::Count(const ServerResponse& response, const Route& route, bool is_get,
+                    Clock::SteadyTime begin) {
   auto& measured = route_metrics_.at(static_cast<std::size_t>(route.kind));
   if (const auto counter = measured.requests.find(response.effective_status());
       counter != measured.requests.end()) {
     counter->second.Add();
   }
-  if (request.method() == http::HttpMethod::kGet) {
+  if (is_get) {
     measured.bytes.Add(static_cast<double>(response.body_bytes()));
   }
   measured.seconds.Observe(std::chrono::duration<double>(clock_.Steady() - begin).count());
-  return response;
 }
 
 ServerResponse Gateway::Dispatch(const ServerRequest& request, const Route& route) {

@@ -31,8 +31,11 @@ class Gateway {
   Gateway(const MirrorSource& source, GatewaySettings settings, http::MetricsRegistry& metrics,
           http::ReadyCheck ready, const Clock& clock = Clock::Real());
 
-  // Thread-safe.
+  // Thread-safe. Never waits: what a source that may wait has to be asked for comes as
+  // ServerResponse::later.
   http::ServerResponse Answer(const http::ServerRequest& request);
+  // NARs went from this machine: narinfos are resolved anew. Thread-safe.
+  void ForgetAnswers() { nar_infos_.DistrustCache(); }
 
  private:
   struct RouteMetrics {
@@ -42,6 +45,10 @@ class Gateway {
     http::MetricHistogram seconds;
   };
 
+  http::ServerResponse AnswerNow(const http::ServerRequest& request, const Route& route,
+                                 Clock::SteadyTime begin);
+  void Count(const http::ServerResponse& response, const Route& route, bool is_get,
+             Clock::SteadyTime begin);
   http::ServerResponse Dispatch(const http::ServerRequest& request, const Route& route);
   http::ServerResponse AnswerNar(const http::ServerRequest& request, std::string_view file);
   http::ServerResponse AnswerMirrorFile(const http::ServerRequest& request,

@@ -1,5 +1,9 @@
 // MirrorSource: what the gateway's handlers need of a mirror. One implementation reads drives in
-// local folders (drive_mirror_source.h); tests have another.
+// local folders (drive_mirror_source.h), one reads them from peers (far/far_mirror_source.h); tests
+// have another.
+//
+// Errors: kUnavailable, kDeadlineExceeded, kCancelled and kFailedPrecondition say that it cannot be
+// told now (no peer, too slow, no head yet), and not that anything is wrong.
 //
 // Threads: every method may be called from any thread at once.
 #pragma once
@@ -7,15 +11,31 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "http/body_pipe.h"
 #include "http/http_server.h"
 
 namespace hnx::gateway {
+
+// Bytes of a file that are not, or not all, on this machine. Every method blocks, within limits of
+// its own.
+class FarBytes {
+ public:
+  virtual ~FarBytes() = default;
+  // They can be had now; kUnavailable: nobody who is connected has them all.
+  virtual Result<void> CheckAvailable() const = 0;
+  // The byte at `offset` has come and is verified: what follows may be promised to a client.
+  virtual Result<void> Begin(std::uint64_t offset) const = 0;
+  // Writes the range while it comes, each block verified.
+  virtual Result<void> Write(std::uint64_t offset, std::uint64_t length,
+                             http::BodyPipe& body) const = 0;
+};
 
 // A file that the mirror names.
 struct SourceFile {
@@ -24,6 +44,8 @@ struct SourceFile {
   // Its bytes, locked against removal as long as the descriptor is open. kNotFound: the name is
   // there, the bytes are not.
   std::function<Result<http::FileRegion>()> open;
+  // Where to have them from when they are not; nullptr: nowhere.
+  std::shared_ptr<const FarBytes> far{};
 };
 
 struct SourceListing {
@@ -35,6 +57,8 @@ class MirrorSource {
  public:
   virtual ~MirrorSource() = default;
 
+  // Whether the methods below may wait for others than this machine.
+  virtual bool may_wait() const { return false; }
   // Changes whenever anything that was resolved may resolve differently.
   virtual std::uint64_t version() const = 0;
   // Absent files, and links, are nullopt.

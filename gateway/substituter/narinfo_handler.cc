@@ -56,6 +56,18 @@ http::ServerResponse NarInfoHandler::Answer(std::string_view hash) {
   return response;
 }
 
+std::optional<http::ServerResponse> NarInfoHandler::AnswerFromMemory(std::string_view hash) {
+  auto found = cache_.Find(hash, source_.version());
+  if (!found.answer || !found.etag.empty()) {
+    return std::nullopt;
+  }
+  hits_.Add();
+  from_cache_.Add();
+  http::ServerResponse response;
+  response.prepared = std::move(found.answer);
+  return response;
+}
+
 NarInfoCache::Answer NarInfoHandler::FromCache(std::string_view hash, std::uint64_t version) {
   auto found = cache_.Find(hash, version);
   if (!found.answer || found.etag.empty()) {
@@ -101,16 +113,26 @@ http::ServerResponse NarInfoHandler::Resolve(std::string_view hash, std::uint64_
     return AnswerAbsent("nar-not-here");
   }
   const auto region = (*nar)->open();
+  if (!region && region.error().code != ErrorCode::kNotFound) {
+    return AnswerBroken(region.error());
+  }
   if (!region) {
-    return region.error().code == ErrorCode::kNotFound ? AnswerAbsent("nar-not-here")
-                                                       : AnswerBroken(region.error());
+    if ((*nar)->far == nullptr) {
+      return AnswerAbsent("nar-not-here");
+    }
+    if (const auto available = (*nar)->far->CheckAvailable(); !available) {
+      return AnswerBroken(available.error());
+    }
   }
   auto prepared = std::make_shared<const http::PreparedResponse>(
       200,
       std::vector<http::HttpHeader>{{"Content-Type", "text/x-nix-narinfo"},
                                     {"Cache-Control", kCacheForAnHour}},
       **std::move(text));
-  cache_.Put(hash, version, (*entry)->etag, prepared);
+  // Peers may leave: what only they have is looked at again each time.
+  if (region) {
+    cache_.Put(hash, version, (*entry)->etag, prepared);
+  }
   http::ServerResponse response;
   response.prepared = std::move(prepared);
   return response;

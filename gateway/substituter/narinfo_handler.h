@@ -1,8 +1,9 @@
 // NarInfoHandler: /<hash>.narinfo, byte for byte as it was published, and only while its NAR can be
-// served too: the link resolves, the shard is here, the bytes are there. A client that was told of
-// a path must be able to get it.
+// served too: the link resolves, the shard is here, the bytes are there, or a connected peer has
+// them. A client that was told of a path must be able to get it.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "gateway/substituter/mirror_source.h"
@@ -18,6 +19,8 @@ class NarInfoHandler {
                  http::MetricsRegistry& metrics);
 
   http::ServerResponse Answer(std::string_view hash);
+  // Without asking the source; nullopt: that has to be done.
+  std::optional<http::ServerResponse> AnswerFromMemory(std::string_view hash);
   // A NAR turned out to be gone: nothing resolved so far can be relied on.
   void DistrustCache() { cache_.Clear(); }
 

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "http/listen_socket.h"
+#include "http/parked_connections.h"
+#include "http/work_pool.h"
 
 namespace hnx::http {
 namespace {
@@ -90,6 +92,87 @@ void LogLine(void* /*closure*/, const char* format, va_list arguments) {
   }
 }
 
+// The reader's side of a streamed body; lives as long as libmicrohttpd's response.
+struct BodyReader {
+  std::shared_ptr<BodyPipe> pipe;
+  std::shared_ptr<ParkedConnections> parked;
+  MHD_Connection* connection = nullptr;
+};
+
+ssize_t ReadBody(void* closure, std::uint64_t /*position*/, char* out, std::size_t size) {
+  auto& reader = *static_cast<BodyReader*>(closure);
+  bool stopping = false;
+  const auto taken = reader.pipe->Read(
+      std::as_writable_bytes(std::span(out, size)),
+      [&reader, &stopping] { stopping = !reader.parked->Park(reader.connection); });
+  switch (taken.state) {
+    case BodyPipe::State::kBytes:
+      return static_cast<ssize_t>(taken.size);
+    case BodyPipe::State::kNothingYet:
+      return stopping ? static_cast<ssize_t>(MHD_CONTENT_READER_END_WITH_ERROR) : 0;
+    case BodyPipe::State::kEnd:
+    case BodyPipe::State::kBroken:
+      break;
+  }
+  // Asked for more than was written.
+  return static_cast<ssize_t>(MHD_CONTENT_READER_END_WITH_ERROR);
+}
+
+void FreeBodyReader(void* closure) {
+  const std::unique_ptr<BodyReader> reader(static_cast<BodyReader*>(closure));
+  reader->pipe->Abandon();
+}
+
+ResponseHandle StreamHandle(std::uint64_t length, std::unique_ptr<BodyReader> reader) {
+  constexpr std::size_t kPieceBytes = 64 * 1024;
+  ResponseHandle handle(::MHD_create_response_from_callback(length, kPieceBytes, &ReadBody,
+                                                            reader.get(), &FreeBodyReader));
+  if (handle == nullptr) {
+    reader->pipe->Abandon();
+  } else {
+    (void)reader.release();  // FreeBodyReader deletes it
+  }
+  return handle;
+}
+
+// An answer that is being found on another thread.
+class DeferredResponse {
+ public:
+  // `wake` ends the wait of a TakeOr that found nothing.
+  void Put(ServerResponse response, const std::function<void()>& wake) HNX_EXCLUDES(mutex_) {
+    bool waited = false;
+    {
+      MutexLock lock(mutex_);
+      response_ = std::move(response);
+      waited = waited_;
+    }
+    if (waited) {
+      wake();
+    }
+  }
+  // Nothing: `wait` was called before any Put could wake.
+  std::optional<ServerResponse> TakeOr(const std::function<void()>& wait) HNX_EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    if (!response_) {
+      waited_ = true;
+      wait();
+    }
+    return std::exchange(response_, std::nullopt);
+  }
+
+ private:
+  Mutex mutex_;
+  std::optional<ServerResponse> response_ HNX_GUARDED_BY(mutex_);
+  bool waited_ HNX_GUARDED_BY(mutex_) = false;
+};
+
+ServerResponse BusyResponse(const char* why) {
+  auto response = TextResponse(503, std::string(why) + "\n");
+  response.headers.push_back({"Cache-Control", "no-store"});
+  response.headers.push_back({"Retry-After", "1"});
+  return response;
+}
+
 bool HasBody(MHD_Connection* connection) {
   const auto header = [connection](const char* name) {
     return ::MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
@@ -104,6 +187,9 @@ bool HasBody(MHD_Connection* connection) {
 std::uint64_t ServerResponse::body_bytes() const {
   if (prepared) {
     return prepared->body().size();
+  }
+  if (stream) {
+    return stream->length;
   }
   return file ? file->length : body.size();
 }
@@ -134,7 +220,11 @@ PreparedResponse::~PreparedResponse() {
 class HttpServer::Impl {
  public:
   Impl(HttpServerOptions options, Handler handler, std::string address)
-      : options_(std::move(options)), handler_(std::move(handler)), address_(std::move(address)) {}
+      : options_(std::move(options)),
+        handler_(std::move(handler)),
+        address_(std::move(address)),
+        waiters_("http-wait", options_.waiters_max, options_.queue_max),
+        streams_("http-stream", options_.streams_max, options_.queue_max) {}
 
   Result<void> Start(UniqueFd listener);
   void Stop();
@@ -142,11 +232,15 @@ class HttpServer::Impl {
   const std::string& address() const { return address_; }
   unsigned connections() const;
   std::uint64_t in_flight() const { return in_flight_; }
+  std::size_t waiting() const { return waiters_.running() + waiters_.queued(); }
+  std::size_t streaming() const { return streams_.running() + streams_.queued(); }
 
  private:
-  // What lives as long as one request: the prepared answer it is sending.
+  // What lives as long as one request: the prepared answer it is sending, or the one to come.
   struct Exchange {
     std::shared_ptr<const PreparedResponse> prepared;
+    std::shared_ptr<DeferredResponse> deferred;
+    bool is_head = false;
   };
 
   static MHD_Result OnRequest(void* self, MHD_Connection* connection, const char* url,
@@ -156,7 +250,14 @@ class HttpServer::Impl {
                           MHD_RequestTerminationCode why);
   // The answer to a request that no handler is to see.
   static std::optional<ServerResponse> Refuse(MHD_Connection* connection, std::string_view method);
-  static MHD_Result Send(MHD_Connection* connection, ServerResponse response, Exchange& exchange);
+  MHD_Result Send(MHD_Connection* connection, ServerResponse response, Exchange& exchange);
+  // Finds the answer on another thread.
+  MHD_Result Defer(MHD_Connection* connection, std::function<ServerResponse()> later,
+                   Exchange& exchange);
+  MHD_Result SendDeferred(MHD_Connection* connection, Exchange& exchange);
+  // nullopt: no thread is free for it, nor place to wait for one.
+  std::optional<ResponseHandle> StartStream(MHD_Connection* connection, StreamedBody body,
+                                            const Exchange& exchange);
 
   const HttpServerOptions options_;
   const Handler handler_;
@@ -166,12 +267,17 @@ class HttpServer::Impl {
   CondVar drained_;
   bool stopping_ HNX_GUARDED_BY(mutex_) = false;
   MHD_Daemon* daemon_ = nullptr;
+  // Shared with work that may end after the server.
+  const std::shared_ptr<ParkedConnections> parked_ = std::make_shared<ParkedConnections>();
+  WorkPool waiters_;
+  WorkPool streams_;
 };
 
 Result<void> HttpServer::Impl::Start(UniqueFd listener) {
   const unsigned flags = static_cast<unsigned>(MHD_USE_EPOLL_INTERNAL_THREAD) |
                          static_cast<unsigned>(MHD_USE_ITC) | static_cast<unsigned>(MHD_USE_TURBO) |
-                         static_cast<unsigned>(MHD_USE_ERROR_LOG);
+                         static_cast<unsigned>(MHD_USE_ERROR_LOG) |
+                         static_cast<unsigned>(MHD_ALLOW_SUSPEND_RESUME);
   const unsigned threads = std::max(1U, options_.threads);
   MHD_OptionItem pool[] = {
       {MHD_OPTION_THREAD_POOL_SIZE, static_cast<std::intptr_t>(threads), nullptr},
@@ -217,8 +323,11 @@ void HttpServer::Impl::Stop() {
       drained_.WaitFor(mutex_, deadline - std::chrono::steady_clock::now());
     }
   }
+  parked_->Close();
   ::MHD_stop_daemon(daemon_);
   daemon_ = nullptr;
+  waiters_.Stop();
+  streams_.Stop();
 }
 
 unsigned HttpServer::Impl::connections() const {
@@ -241,14 +350,72 @@ MHD_Result HttpServer::Impl::OnRequest(void* self, MHD_Connection* connection, c
     *state = exchange;
     ++server.in_flight_;
     auto refusal = Refuse(connection, method);
-    return refusal ? Send(connection, *std::move(refusal), *exchange) : MHD_YES;
+    return refusal ? server.Send(connection, *std::move(refusal), *exchange) : MHD_YES;
   }
   if (*upload_size > 0) {
     *upload_size = 0;  // the rest of what was refused
     return MHD_YES;
   }
+  if (exchange->deferred) {
+    return server.SendDeferred(connection, *exchange);
+  }
   const auto kind = std::string_view(method) == "GET" ? HttpMethod::kGet : HttpMethod::kHead;
-  return Send(connection, server.handler_(MhdRequest(connection, kind, url)), *exchange);
+  exchange->is_head = kind == HttpMethod::kHead;
+  auto response = server.handler_(MhdRequest(connection, kind, url));
+  return response.later ? server.Defer(connection, std::move(response.later), *exchange)
+                        : server.Send(connection, std::move(response), *exchange);
+}
+
+MHD_Result HttpServer::Impl::Defer(MHD_Connection* connection,
+                                   std::function<ServerResponse()> later, Exchange& exchange) {
+  exchange.deferred = std::make_shared<DeferredResponse>();
+  const bool taken = waiters_.Submit(
+      [deferred = exchange.deferred, parked = parked_, connection, later = std::move(later)] {
+        deferred->Put(later(), [&parked, connection] { parked->Resume(connection); });
+      });
+  if (!taken) {
+    exchange.deferred.reset();
+    return Send(connection, BusyResponse("too many requests wait"), exchange);
+  }
+  return SendDeferred(connection, exchange);
+}
+
+// Called again whenever the connection was resumed, also for no reason.
+MHD_Result HttpServer::Impl::SendDeferred(MHD_Connection* connection, Exchange& exchange) {
+  bool stopping = false;
+  auto response = exchange.deferred->TakeOr(
+      [this, connection, &stopping] { stopping = !parked_->Park(connection); });
+  if (!response && !stopping) {
+    return MHD_YES;
+  }
+  exchange.deferred.reset();
+  if (!response) {
+    return Send(connection, BusyResponse("the server stops"), exchange);
+  }
+  HNX_CHECK(!response->later);
+  return Send(connection, *std::move(response), exchange);
+}
+
+std::optional<ResponseHandle> HttpServer::Impl::StartStream(MHD_Connection* connection,
+                                                            StreamedBody body,
+                                                            const Exchange& exchange) {
+  auto pipe = std::make_shared<BodyPipe>();
+  pipe->OnReadable([parked = parked_, connection] { parked->Resume(connection); });
+  // The body of an answer to HEAD is not looked for.
+  if (!exchange.is_head && !streams_.Submit([pipe, write = std::move(body.write)] {
+        const auto written = write(*pipe);
+        if (!written && written.error().code != ErrorCode::kCancelled) {
+          Log("http")->warn("an answer was cut off: {}", written.error().ToString());
+        }
+        pipe->Finish(written);
+      })) {
+    return std::nullopt;
+  }
+  auto reader = std::make_unique<BodyReader>();
+  reader->pipe = std::move(pipe);
+  reader->parked = parked_;
+  reader->connection = connection;
+  return StreamHandle(body.length, std::move(reader));
 }
 
 std::optional<ServerResponse> HttpServer::Impl::Refuse(MHD_Connection* connection,
@@ -274,8 +441,17 @@ MHD_Result HttpServer::Impl::Send(MHD_Connection* connection, ServerResponse res
     return ::MHD_queue_response(connection, static_cast<unsigned>(exchange.prepared->status()),
                                 exchange.prepared->handle());
   }
-  const auto handle =
-      response.file ? FileHandle(*std::move(response.file)) : TextHandle(std::move(response.body));
+  ResponseHandle handle;
+  if (response.stream && response.stream->length > 0) {
+    auto started = StartStream(connection, *std::move(response.stream), exchange);
+    if (!started) {
+      return Send(connection, BusyResponse("too many answers are being sent"), exchange);
+    }
+    handle = *std::move(started);
+  } else {
+    handle = response.file ? FileHandle(*std::move(response.file))
+                           : TextHandle(std::move(response.body));
+  }
   if (handle == nullptr) {
     return MHD_NO;  // out of memory: the connection is closed
   }
@@ -332,6 +508,14 @@ unsigned HttpServer::connections() const {
 
 std::uint64_t HttpServer::requests_in_flight() const {
   return impl_->in_flight();
+}
+
+std::size_t HttpServer::requests_waiting() const {
+  return impl_->waiting();
+}
+
+std::size_t HttpServer::streams() const {
+  return impl_->streaming();
 }
 
 }  // namespace hnx::http

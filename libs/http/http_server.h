@@ -7,6 +7,11 @@
 //     return TextResponse(200, "ok\n");
 //   });
 //
+// A handler that would have to wait (for a disk that is far, for peers) says so by
+// ServerResponse::later; a body that is found while it is sent is ServerResponse::stream. Both run
+// on further threads, few and bounded, while the connection rests; the server's own threads never
+// wait.
+//
 // GET and HEAD only: other methods are answered 405 and requests with a body 400, before the
 // handler is asked. HEAD gets the head of the GET answer. Paths arrive exactly as sent: not
 // decoded, not normalised, without the query; it is the handler that takes only what it knows.
@@ -23,6 +28,7 @@
 
 #include "base/file.h"
 #include "base/result.h"
+#include "http/body_pipe.h"
 #include "http/http_message.h"
 
 struct MHD_Response;
@@ -37,6 +43,11 @@ struct HttpServerOptions {
   std::chrono::seconds idle_timeout{75};  // of a connection, also in the middle of a request
   std::size_t request_head_size_max = 32 * 1024;  // request line and headers
   std::chrono::milliseconds drain_timeout{5000};  // Stop waits so long for answers on their way
+  // Threads for ServerResponse::later and for ServerResponse::stream, and how many may wait for one
+  // of each; beyond that the answer is 503. None is started before it is needed.
+  unsigned waiters_max = 64;
+  unsigned streams_max = 256;
+  unsigned queue_max = 4096;
 };
 
 class ServerRequest {
@@ -74,12 +85,24 @@ class PreparedResponse {
   MHD_Response* handle_;
 };
 
+// A body that is found while it is sent.
+struct StreamedBody {
+  std::uint64_t length = 0;
+  // Called once, on a thread that may wait; writes exactly `length` bytes. An error, or another
+  // number of bytes, closes the connection, so that the client sees that it did not get all.
+  std::function<Result<void>(BodyPipe&)> write;
+};
+
 struct ServerResponse {
   int status = 200;
   std::vector<HttpHeader> headers{};
   std::string body{};
   std::optional<FileRegion> file{};                    // instead of body
+  std::optional<StreamedBody> stream{};                // instead of body
   std::shared_ptr<const PreparedResponse> prepared{};  // instead of all the others
+  // Instead of all the others: finding the answer takes time. Called once, on a thread that may
+  // wait; its answer has no `later`. The request is gone by then: keep copies of what is needed.
+  std::function<ServerResponse()> later{};
 
   int effective_status() const { return prepared ? prepared->status() : status; }
   std::uint64_t body_bytes() const;
@@ -90,7 +113,7 @@ ServerResponse TextResponse(int status, std::string text);
 
 class HttpServer {
  public:
-  // Called by the server's threads, several at once; must not wait for other requests.
+  // Called by the server's threads, several at once; must not wait: see `later`.
   using Handler = std::function<ServerResponse(const ServerRequest&)>;
 
   // kInvalidArgument: malformed `listen`; kUnavailable and others: the address cannot be had.
@@ -109,6 +132,9 @@ class HttpServer {
   unsigned connections() const;
   // Requests whose answer has not been sent whole.
   std::uint64_t requests_in_flight() const;
+  // Of those: answers that are being found, and bodies that are.
+  std::size_t requests_waiting() const;
+  std::size_t streams() const;
 
  private:
   class Impl;

@@ -74,6 +74,12 @@ RawAnswer RawClient::Receive(bool has_body) {
   return answer;
 }
 
+std::string RawClient::ReceiveSome(std::size_t size_min) {
+  while (buffer_.size() < size_min && Fill()) {
+  }
+  return buffer_;
+}
+
 bool RawClient::ClosedWithin(int milliseconds) {
   pollfd watched{fd_.get(), POLLIN, 0};
   char byte = 0;

@@ -27,6 +27,9 @@ class RawClient {
     Send(bytes);
     return Receive(has_body);
   }
+  // What has come of the next answer, head first, once it is `size_min` bytes or the server has
+  // closed. Receive gives it again.
+  std::string ReceiveSome(std::size_t size_min);
   // True when the server closes within the given time.
   bool ClosedWithin(int milliseconds);
 
