@@ -8,10 +8,24 @@ namespace hnx::gateway {
 void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
   cli::AddOption(app, "--listen", options.listen, "Address to listen on, HOST:PORT");
   cli::AddOption(app, "--drives", options.drives,
-                 "Folder that holds drives, one folder each; may be given several times")
-      ->required();
-  cli::AddOption(app, "--index", options.index, "The mirror's name: hyper://KEY of its index drive")
-      ->required();
+                 "Folder that holds drives, one folder each; may be given several times");
+  cli::AddOption(app, "--index", options.index,
+                 "With --drives, the mirror's name: hyper://KEY of its index drive. With --mirror, "
+                 "whole (the default: fetch all of the index in the background) or sparse");
+  cli::AddOption(app, "--mirror", options.mirror,
+                 "Read a mirror from peers: hyper://KEY of its index drive");
+  cli::AddOption(app, "--peer", options.peers,
+                 "Peer to connect to, HOST:PORT; may be given several times");
+  cli::AddOption(app, "--swarm-socket", options.swarm_socket,
+                 "Unix socket on which the swarm bridge is let in");
+  cli::AddOption(app, "--listen-peers", options.listen_peers,
+                 "Address on which peers may ask for what is held, HOST:PORT; may be given "
+                 "several times");
+  cli::AddOption(app, "--cache", options.cache, "Folder for what was fetched, with --mirror");
+  cli::AddSize(app, "--cache-size", options.cache_bytes,
+               "Disk for NARs in it; the least recently used go first");
+  cli::AddSize(app, "--index-size", options.index_bytes,
+               "An index that is larger is not fetched whole");
   cli::AddOption(app, "--priority", options.priority,
                  "Priority told to clients; lower is asked first (cache.nixos.org: 40)")
       ->check(CLI::Range(kPriorityMin, kPriorityMax));
@@ -30,6 +44,35 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
                "Memory for the index drive's tree");
 }
 
+Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& options) {
+  using Choice = std::variant<LocalChoice, FarChoice>;
+  if (options.mirror.empty()) {
+    if (options.drives.empty() || options.index.empty()) {
+      return InvalidArgument(
+          "which mirror? Give --mirror hyper://KEY --cache DIR for one that is read from peers, or "
+          "--drives DIR --index hyper://KEY for one in folders of this machine");
+    }
+    HNX_ASSIGN_OR_RETURN(const auto key, ParseIndexKey(options.index));
+    return Choice(LocalChoice{key});
+  }
+  if (!options.drives.empty()) {
+    return InvalidArgument("--mirror and --drives exclude each other");
+  }
+  if (options.cache.empty()) {
+    return InvalidArgument("--mirror needs --cache DIR, a folder for what is fetched");
+  }
+  if (!options.index.empty() && options.index != "whole" && options.index != "sparse") {
+    return InvalidArgument("with --mirror, --index is whole or sparse, not " + options.index);
+  }
+  if (options.peers.empty() && options.swarm_socket.empty() && options.listen_peers.empty()) {
+    return InvalidArgument(
+        "--mirror needs a way to peers: --peer HOST:PORT, --swarm-socket PATH or --listen-peers "
+        "HOST:PORT");
+  }
+  HNX_ASSIGN_OR_RETURN(const auto key, ParseIndexKey(options.mirror));
+  return Choice(FarChoice{key, options.index != "sparse"});
+}
+
 Result<hyper::DriveKey> ParseIndexKey(std::string_view text) {
   constexpr std::string_view kScheme = "hyper://";
   if (text.substr(0, kScheme.size()) == kScheme) {
@@ -40,7 +83,7 @@ Result<hyper::DriveKey> ParseIndexKey(std::string_view text) {
   }
   auto key = hyper::DriveKey::Parse(text);
   if (!key) {
-    return key.error().Annotate("--index " + std::string(text));
+    return key.error().Annotate("the mirror's key " + std::string(text));
   }
   return key;
 }

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -15,8 +17,18 @@ namespace hnx::gateway {
 
 struct GatewayOptions {
   std::string listen = "127.0.0.1:8080";
-  std::vector<std::string> drives;  // folders that hold one folder per drive
-  std::string index;                // hyper://KEY, or KEY
+  // A mirror in folders of this machine:
+  std::vector<std::string> drives;  // that hold one folder per drive
+  // hyper://KEY, or KEY, of its index drive; with `mirror`: "whole" or "sparse"
+  std::string index;
+  // Or a mirror from afar:
+  std::string mirror;  // hyper://KEY, or KEY
+  std::vector<std::string> peers;
+  std::vector<std::string> listen_peers;
+  std::string swarm_socket;
+  std::string cache;
+  std::uint64_t cache_bytes = std::uint64_t{10} << 30;
+  std::uint64_t index_bytes = std::uint64_t{4} << 30;
   int priority = 30;
   unsigned threads = 2;
   unsigned connections_max = 10'000;
@@ -27,6 +39,17 @@ struct GatewayOptions {
 };
 
 void AddGatewayOptions(CLI::App& app, GatewayOptions& options);
+
+// What the flags say together.
+struct FarChoice {
+  hyper::DriveKey key;
+  bool index_whole = true;
+};
+struct LocalChoice {
+  hyper::DriveKey key;
+};
+// kInvalidArgument: they contradict each other, or one is missing.
+Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& options);
 
 // "hyper://KEY", "hyper://KEY/" or "KEY", in hexadecimal or z-base-32.
 Result<hyper::DriveKey> ParseIndexKey(std::string_view text);

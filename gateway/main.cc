@@ -1,9 +1,16 @@
 // gateway: a mirror's substituter for Nix clients.
+#include <algorithm>
+#include <functional>
+#include <utility>
+#include <variant>
+
 #include <unistd.h>
 
 #include "base/log.h"
 #include "cli/program.h"
 #include "cli/stop_signal.h"
+#include "gateway/far/far_mirror_source.h"
+#include "gateway/far/peer_mirror.h"
 #include "gateway/gateway_options.h"
 #include "gateway/source_refresher.h"
 #include "gateway/substituter/drive_mirror_source.h"
@@ -15,50 +22,130 @@ namespace hnx::gateway {
 namespace {
 
 constexpr std::chrono::seconds kDrainTimeout{10};
+// How soon it is noticed that the last peer has left.
+constexpr std::chrono::milliseconds kFarRefresh{200};
 
-cli::ExitCode Serve(const GatewayOptions& options) {
-  cli::StopSignal stop;  // before any thread
+// What both kinds of mirror have in common: the answers, the server, the following.
+class Serving {
+ public:
+  Serving(const GatewayOptions& options, const hyper::DriveKey& key, MirrorSource& source,
+          std::chrono::milliseconds refresh_interval, http::MetricsRegistry& metrics)
+      : options_(options),
+        key_(key),
+        metrics_(metrics),
+        refresher_(source, refresh_interval, metrics),
+        gateway_(source,
+                 {.priority = options.priority,
+                  .narinfo_cache_bytes_max = options.narinfo_cache_bytes,
+                  .index_id = key.id()},
+                 metrics, [this] { return refresher_.Ready(); }) {}
+
+  Gateway& gateway() { return gateway_; }
+
+  // Returns when it was told to stop; `before_stop` is called then, first.
+  cli::ExitCode Run(cli::StopSignal& stop, const std::function<void()>& before_stop);
+
+ private:
+  const GatewayOptions& options_;
+  const hyper::DriveKey key_;
+  http::MetricsRegistry& metrics_;
+  SourceRefresher refresher_;
+  Gateway gateway_;
+};
+
+cli::ExitCode Serving::Run(cli::StopSignal& stop, const std::function<void()>& before_stop) {
   const auto log = Log("gateway");
-  const auto key = ParseIndexKey(options.index);
-  if (!key) {
-    log->error("{}", key.error().message);
-    return cli::ExitCode::kUsage;
-  }
-  http::MetricsRegistry metrics;
-  DriveMirrorSource source(
-      {.directory = options.drives.front(),
-       .index_key = *key,
-       .index_cache_bytes_max = options.index_cache_bytes,
-       .further_directories = {options.drives.begin() + 1, options.drives.end()}});
-  SourceRefresher refresher(source, options.refresh_interval, metrics);
-  refresher.RunOnce();  // so that the first request finds what is there
-  Gateway gateway(source,
-                  {.priority = options.priority,
-                   .narinfo_cache_bytes_max = options.narinfo_cache_bytes,
-                   .index_id = key->id()},
-                  metrics, [&refresher] { return refresher.Ready(); });
+  refresher_.RunOnce();  // so that the first request finds what is there
   const auto server = http::HttpServer::Start(
-      {.listen = options.listen,
-       .threads = options.threads,
-       .connections_max = options.connections_max,
-       .idle_timeout = std::chrono::duration_cast<std::chrono::seconds>(options.idle_timeout),
+      {.listen = options_.listen,
+       .threads = options_.threads,
+       .connections_max = options_.connections_max,
+       .idle_timeout = std::chrono::duration_cast<std::chrono::seconds>(options_.idle_timeout),
        .drain_timeout = kDrainTimeout},
-      [&gateway](const http::ServerRequest& request) { return gateway.Answer(request); });
+      [this](const http::ServerRequest& request) { return gateway_.Answer(request); });
   if (!server) {
     log->error("{}", server.error().message);
     return cli::ExitCode::kFailure;
   }
-  metrics.GaugeFunction("hnx_gateway_connections", "Open connections",
-                        [&server] { return static_cast<double>((*server)->connections()); });
-  metrics.GaugeFunction("hnx_gateway_requests_in_flight", "Requests not answered whole",
-                        [&server] { return static_cast<double>((*server)->requests_in_flight()); });
-  refresher.Start();
-  log->info("http://{} serves hyper://{}", (*server)->address(), key->id());
+  const auto gauge = [this](const char* name, const char* help, std::function<double()> read) {
+    metrics_.GaugeFunction(name, help, std::move(read));
+  };
+  gauge("hnx_gateway_connections", "Open connections",
+        [&server] { return static_cast<double>((*server)->connections()); });
+  gauge("hnx_gateway_requests_in_flight", "Requests not answered whole",
+        [&server] { return static_cast<double>((*server)->requests_in_flight()); });
+  gauge("hnx_gateway_requests_waiting", "Requests whose answer is being found",
+        [&server] { return static_cast<double>((*server)->requests_waiting()); });
+  gauge("hnx_gateway_streams", "Answers that are sent while they come from peers",
+        [&server] { return static_cast<double>((*server)->streams()); });
+  refresher_.Start();
+  log->info("http://{} serves hyper://{}", (*server)->address(), key_.id());
   stop.Wait();
   log->info("stopping");
+  before_stop();
   (*server)->Stop();
-  refresher.Stop();
+  refresher_.Stop();
   return cli::ExitCode::kOk;
+}
+
+cli::ExitCode ServeLocal(const GatewayOptions& options, const hyper::DriveKey& key,
+                         cli::StopSignal& stop) {
+  http::MetricsRegistry metrics;
+  DriveMirrorSource source(
+      {.directory = options.drives.front(),
+       .index_key = key,
+       .index_cache_bytes_max = options.index_cache_bytes,
+       .further_directories = {options.drives.begin() + 1, options.drives.end()}});
+  Serving serving(options, key, source, options.refresh_interval, metrics);
+  return serving.Run(stop, [] {});
+}
+
+cli::ExitCode ServeFar(const GatewayOptions& options, const FarChoice& choice,
+                       cli::StopSignal& stop) {
+  const auto log = Log("gateway");
+  PeerMirrorOptions mirror_options{.index_key = choice.key, .cache = options.cache};
+  mirror_options.peers = options.peers;
+  mirror_options.listen_peers = options.listen_peers;
+  mirror_options.swarm_socket = options.swarm_socket;
+  mirror_options.index_cache_bytes_max = options.index_cache_bytes;
+  const auto mirror = PeerMirror::Open(std::move(mirror_options));
+  if (!mirror) {
+    log->error("{}", mirror.error().message);
+    return cli::ExitCode::kFailure;
+  }
+  for (const auto& address : (*mirror)->node().addresses()) {
+    log->info("peers may connect to {}", address);
+  }
+  http::MetricsRegistry metrics;
+  FarMirrorSourceOptions source_options;
+  source_options.cache = options.cache;
+  source_options.nar_bytes_max = options.cache_bytes;
+  source_options.index_whole = choice.index_whole;
+  source_options.index_bytes_max = options.index_bytes;
+  const auto source = FarMirrorSource::Open(**mirror, std::move(source_options), metrics);
+  if (!source) {
+    log->error("{}", source.error().message);
+    return cli::ExitCode::kFailure;
+  }
+  Serving serving(options, choice.key, **source, std::min(options.refresh_interval, kFarRefresh),
+                  metrics);
+  (*source)->cache().OnEvicted([&serving] { serving.gateway().ForgetAnswers(); });
+  const auto code = serving.Run(stop, [&source] { (*source)->Cancel(); });
+  (*source)->cache().OnEvicted({});
+  return code;
+}
+
+cli::ExitCode Serve(const GatewayOptions& options) {
+  cli::StopSignal stop;  // before any thread
+  const auto choice = ChooseMirror(options);
+  if (!choice) {
+    Log("gateway")->error("{}", choice.error().message);
+    return cli::ExitCode::kUsage;
+  }
+  if (const auto* far = std::get_if<FarChoice>(&*choice)) {
+    return ServeFar(options, *far, stop);
+  }
+  return ServeLocal(options, std::get<LocalChoice>(*choice).key, stop);
 }
 
 }  // namespace
@@ -71,6 +158,7 @@ int main(int argc, char** argv) {
       "serve", "Answer Nix clients until stopped",
       [&options] { return hnx::gateway::Serve(options); },
       "gateway serve --drives DIR --index hyper://KEY\n"
+      "gateway serve --mirror hyper://KEY --cache DIR --peer peer.example:4711\n"
       "gateway serve --drives DIR --index hyper://KEY --listen 0.0.0.0:8080 --priority 35\n"
       "nix copy --from http://127.0.0.1:8080 --to /tmp/store /nix/store/...");
   hnx::gateway::AddGatewayOptions(serve, options);

@@ -24,8 +24,8 @@ http::ServerResponse AnswerFile(const http::ServerRequest& request, const Source
 http::ServerResponse AnswerAbsent(std::string_view reason);
 // 404 that no cache keeps: it cannot be told, or had, now.
 http::ServerResponse AnswerUnavailable(std::string_view reason);
-// For a failure to read the mirror. What cannot be told now is AnswerUnavailable, so that the client
-// goes on to its next substituter, with one of the reasons
+// For a failure to read the mirror. What cannot be told now is AnswerUnavailable, so that the
+// client goes on to its next substituter, with one of the reasons
 //   no-peers     nobody who is connected has it
 //   peers-slow   those who have it did not answer in time
 //   no-head      nothing is known of the mirror yet

@@ -1,0 +1,33 @@
+// FarMirror: what the gateway needs of a mirror that is read from peers: its index, its shards when
+// a link leads to them. One implementation is a node among peers (peer_mirror.h); tests have
+// another.
+//
+// Threads: every method may be called from any thread at once.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "base/result.h"
+#include "hyper/drive/drive_key.h"
+#include "hyper/node/read_limits.h"
+#include "hyper/node/remote_drive.h"
+#include "mirror/mirror_view.h"
+
+namespace hnx::gateway {
+
+class FarMirror {
+ public:
+  virtual ~FarMirror() = default;
+
+  virtual hyper::RemoteDrive& index() = 0;
+  // At the index's version now. kFailedPrecondition: no head is known.
+  virtual Result<std::shared_ptr<const mirror::MirrorView>> View(
+      const hyper::ReadLimits& limits) = 0;
+  // The index or a listed shard. kNotFound: neither, as far as is known.
+  virtual Result<std::shared_ptr<hyper::RemoteDrive>> Drive(const hyper::DriveKey& key) = 0;
+  // Connections to peers, whatever they have.
+  virtual std::size_t connections() = 0;
+};
+
+}  // namespace hnx::gateway

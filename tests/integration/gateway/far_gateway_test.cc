@@ -1,0 +1,279 @@
+// The gateway from afar: real drives, served by nodes of this process over TCP, and a gateway that
+// knows the index's key and addresses only.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "gateway/far/far_mirror_source.h"
+#include "gateway/far/peer_mirror.h"
+#include "mirror/drive_link.h"
+#include "mirror_fixture.h"
+
+namespace hnx::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+
+template <class T>
+T Must(Result<T> result) {
+  EXPECT_TRUE(result) << result.error().message;
+  return *std::move(result);
+}
+
+std::string Noise(std::size_t size, std::uint64_t seed) {
+  std::string text(size, '\0');
+  std::uint64_t state = seed * 2 + 1;
+  for (char& c : text) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    c = static_cast<char>(state >> 56);
+  }
+  return text;
+}
+
+// A gateway with an empty disk.
+struct FarSide {
+  ~FarSide() {
+    if (server) {
+      source->Cancel();
+      server->Stop();
+      refresher->Stop();
+    }
+  }
+  RawAnswer Get(const std::string& path, const std::string& headers = {}) {
+    RawClient client(server->port());
+    return client.Ask(Request(path, headers));
+  }
+  RawAnswer GetNarInfo(int number) { return Get("/" + StoreHash(number) + ".narinfo"); }
+  RawAnswer GetNar(int number, const std::string& headers = {}) {
+    return Get("/nar/" + NarFileName(number), headers);
+  }
+
+  http::MetricsRegistry metrics;
+  std::unique_ptr<PeerMirror> mirror;
+  std::unique_ptr<FarMirrorSource> source;
+  std::unique_ptr<SourceRefresher> refresher;
+  std::unique_ptr<Gateway> gateway;
+  std::unique_ptr<http::HttpServer> server;
+};
+
+class FarGatewayTest : public MirrorTest {
+ protected:
+  std::unique_ptr<hyper::PeerNode> StartOrigin(std::uint64_t bytes_per_second = 0) {
+    hyper::PeerNodeOptions options;
+    options.listen = {"127.0.0.1:0"};
+    options.transport.peer.send_bytes_per_second = bytes_per_second;
+    auto node = Must(hyper::PeerNode::Start(std::move(options)));
+    for (const auto* drive : {index_.get(), shard_.get()}) {
+      EXPECT_TRUE(node->AddServedDrive({.key = drive->key(),
+                                        .content_key = drive->content_key(),
+                                        .folder = folder_ / drive->key().id()}));
+    }
+    return node;
+  }
+  std::unique_ptr<FarSide> StartFar(const std::vector<std::string>& peers,
+                                    std::uint64_t nar_bytes_max = std::uint64_t{1} << 30,
+                                    const std::string& cache = "cache") {
+    auto far = std::make_unique<FarSide>();
+    PeerMirrorOptions options{.index_key = index_->key(), .cache = folder_ / cache};
+    options.peers = peers;
+    options.listen_peers = {"127.0.0.1:0"};
+    far->mirror = Must(PeerMirror::Open(std::move(options)));
+    FarMirrorSourceOptions source_options;
+    source_options.cache = folder_ / cache;
+    source_options.nar_bytes_max = nar_bytes_max;
+    far->source =
+        Must(FarMirrorSource::Open(*far->mirror, std::move(source_options), far->metrics));
+    far->refresher =
+        std::make_unique<SourceRefresher>(*far->source, milliseconds(50), far->metrics);
+    far->gateway = std::make_unique<Gateway>(*far->source, GatewaySettings{}, far->metrics,
+                                             [raw = far.get()] { return raw->refresher->Ready(); });
+    far->source->cache().OnEvicted([raw = far.get()] { raw->gateway->ForgetAnswers(); });
+    http::HttpServerOptions server_options;
+    server_options.listen = "127.0.0.1:0";
+    server_options.drain_timeout = milliseconds(500);
+    far->server = Must(http::HttpServer::Start(
+        server_options, [raw = far.get()](const http::ServerRequest& request) {
+          return raw->gateway->Answer(request);
+        }));
+    far->refresher->Start();
+    return far;
+  }
+  static std::uint64_t BytesSent(hyper::PeerNode& node) {
+    return Must(node.Statistics()).traffic.bytes_up;
+  }
+  // Until every lookup knows that nobody is there.
+  static void WaitUntilAlone(FarSide& far) {
+    while (far.mirror->connections() > 0) {
+      std::this_thread::yield();
+    }
+    ASSERT_TRUE(far.source->Refresh());
+  }
+};
+
+TEST_F(FarGatewayTest, AColdGatewayAnswersWithTheOriginsBytes) {
+  const std::string nar = Noise(3'000'000, 1);
+  Publish(1, nar);
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses());
+  const auto narinfo = far->GetNarInfo(1);
+  EXPECT_EQ(narinfo.status, 200) << narinfo.body;
+  EXPECT_EQ(narinfo.body, NarInfoText(1, NarFileName(1)));
+  const auto answer = far->GetNar(1);
+  EXPECT_EQ(answer.status, 200) << answer.body.substr(0, 100);
+  EXPECT_TRUE(answer.body == nar);
+  EXPECT_EQ(far->GetNarInfo(2).Header("X-Hypercore-Reason"), "unknown-narinfo");
+}
+
+TEST_F(FarGatewayTest, WhatIsHeldOutlivesTheOriginAndTheRestIsRefusedQuickly) {
+  const std::string nar = Noise(1'000'000, 1);
+  Publish(1, nar);
+  Publish(2, Noise(1'000'000, 2));
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses());
+  ASSERT_TRUE(far->GetNar(1).body == nar);
+  ASSERT_EQ(far->GetNarInfo(1).status, 200);
+  ASSERT_EQ(far->GetNarInfo(2).status, 200);
+  origin->Stop();
+  WaitUntilAlone(*far);
+  EXPECT_EQ(far->GetNarInfo(1).status, 200);
+  EXPECT_TRUE(far->GetNar(1).body == nar);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto narinfo = far->GetNarInfo(2);
+  const auto refused = far->GetNar(2);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  EXPECT_EQ(narinfo.status, 404);
+  EXPECT_EQ(narinfo.Header("X-Hypercore-Reason"), "no-peers");
+  EXPECT_EQ(narinfo.Header("Cache-Control"), "no-store");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_EQ(refused.Header("X-Hypercore-Reason"), "no-peers");
+  EXPECT_EQ(far->Get("/nix-cache-info").status, 200);
+}
+
+TEST_F(FarGatewayTest, CacheInfoNeedsNobody) {
+  const auto far = StartFar({"127.0.0.1:1"});
+  EXPECT_EQ(far->Get("/nix-cache-info").status, 200);
+  EXPECT_EQ(far->Get("/readyz").status, 503);
+  EXPECT_EQ(far->Get("/healthz").status, 200);
+}
+
+TEST_F(FarGatewayTest, RangesComeOfWhatIsNotHere) {
+  const std::string nar = Noise(3'000'000, 1);
+  Publish(1, nar);
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses());
+  const auto part = far->GetNar(1, "Range: bytes=1000000-1000099\r\n");
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part.Header("Content-Range"), "bytes 1000000-1000099/3000000");
+  EXPECT_TRUE(part.body == nar.substr(1'000'000, 100));
+  EXPECT_LT(BytesSent(*origin), 1'500'000U);
+  EXPECT_TRUE(far->GetNar(1, "Range: bytes=2900000-\r\n").body == nar.substr(2'900'000));
+  EXPECT_TRUE(far->GetNar(1).body == nar);
+}
+
+TEST_F(FarGatewayTest, ManyWhoWantOneNarShareOneDownload) {
+  const std::string nar = Noise(4'000'000, 1);
+  Publish(1, nar);
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses());
+  ASSERT_EQ(far->GetNarInfo(1).status, 200);
+  std::atomic<int> whole{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 6; ++i) {
+    clients.emplace_back([&] { whole += far->GetNar(1).body == nar ? 1 : 0; });
+  }
+  for (auto& client : clients) {
+    client.join();
+  }
+  EXPECT_EQ(whole, 6);
+  EXPECT_LT(BytesSent(*origin), nar.size() + nar.size() / 4);
+}
+
+TEST_F(FarGatewayTest, EvictionKeepsTheBoundAndWhatWentComesAgain) {
+  std::vector<std::string> nars;
+  for (int number = 0; number < 6; ++number) {
+    nars.push_back(Noise(1'000'000, static_cast<std::uint64_t>(number) + 1));
+    Publish(number, nars.back());
+  }
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses(), 2'500'000);
+  for (int number = 0; number < 6; ++number) {
+    EXPECT_TRUE(far->GetNar(number).body == nars.at(static_cast<std::size_t>(number))) << number;
+    ASSERT_TRUE(far->source->Refresh());
+    EXPECT_LE(far->source->cache().bytes(), 3'500'000U);
+  }
+  while (far->source->cache().bytes() > 2'500'000) {
+    ASSERT_TRUE(far->source->Refresh());
+  }
+  const auto shard = Must(far->mirror->Drive(shard_->key()));
+  EXPECT_LE(Must(shard->Status()).bytes_on_disk, 2'700'000U);
+  EXPECT_TRUE(far->GetNar(0).body == nars.at(0));
+}
+
+TEST_F(FarGatewayTest, TheBoundHoldsAfterARestart) {
+  for (int number = 0; number < 4; ++number) {
+    Publish(number, Noise(1'000'000, static_cast<std::uint64_t>(number)));
+  }
+  const auto origin = StartOrigin();
+  {
+    const auto far = StartFar(origin->addresses());
+    for (int number = 0; number < 4; ++number) {
+      ASSERT_EQ(far->GetNar(number).status, 200);
+    }
+  }
+  const auto far = StartFar(origin->addresses(), 1'500'000);
+  ASSERT_EQ(far->GetNarInfo(1).status, 200);
+  while (far->source->cache().bytes() > 1'500'000) {
+    ASSERT_TRUE(far->source->Refresh());
+  }
+  const auto shard = Must(far->mirror->Drive(shard_->key()));
+  EXPECT_LE(Must(shard->Status()).bytes_on_disk, 1'700'000U);
+}
+
+TEST_F(FarGatewayTest, APeerThatDiesInTheMiddleIsReplacedFromThePointReached) {
+  const std::string nar = Noise(6'000'000, 1);
+  Publish(1, nar);
+  auto first = StartOrigin(3'000'000);
+  const auto second = StartOrigin(3'000'000);
+  const auto far = StartFar({first->addresses().front(), second->addresses().front()});
+  ASSERT_EQ(far->GetNarInfo(1).status, 200);
+  RawClient client(far->server->port());
+  client.Send(Request("/nar/" + NarFileName(1)));
+  (void)client.ReceiveSome(300'000);
+  first->Stop();
+  const auto answer = client.Receive();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.body == nar);
+}
+
+TEST_F(FarGatewayTest, LinksIntoUnlistedShardsAreAbsent) {
+  Publish(1, "nar");
+  const std::string file = NarFileName(2);
+  LinkInIndex("/nar/" + file, mirror::DriveLink::Make(index_->content_key(), file));
+  PutInIndex("/" + StoreHash(2) + ".narinfo", NarInfoText(2, file));
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses());
+  EXPECT_EQ(far->GetNarInfo(1).status, 200);
+  EXPECT_EQ(far->GetNarInfo(2).Header("X-Hypercore-Reason"), "nar-not-here");
+  EXPECT_EQ(far->GetNar(2).Header("X-Hypercore-Reason"), "unknown-nar");
+}
+
+TEST_F(FarGatewayTest, WhatIsPublishedLaterIsFoundAndServedOn) {
+  Publish(1, "nar 1");
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses());
+  EXPECT_EQ(far->GetNar(1).body, "nar 1");
+  Publish(2, "nar 2");
+  origin->RefreshServed(shard_->key());
+  origin->RefreshServed(index_->key());
+  while (far->GetNarInfo(2).status != 200) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(far->GetNar(2).body, "nar 2");
+  // Another gateway that knows of the first only.
+  origin->Stop();
+  const auto next = StartFar(far->mirror->node().addresses(), std::uint64_t{1} << 30, "cache-2");
+  EXPECT_EQ(next->GetNar(2).body, "nar 2");
+}
+
+}  // namespace
+}  // namespace hnx::gateway
