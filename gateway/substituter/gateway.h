@@ -45,6 +45,12 @@ class Gateway {
     http::MetricHistogram seconds;
   };
 
+  struct NarMetrics {
+    http::MetricCounter answers;
+    http::MetricCounter bytes;
+  };
+
+  static NarMetrics MakeNarMetrics(http::MetricsRegistry& metrics, const char* source);
   http::ServerResponse AnswerNow(const http::ServerRequest& request, const Route& route,
                                  Clock::SteadyTime begin);
   void Count(const http::ServerResponse& response, const Route& route, bool is_get,
@@ -65,6 +71,9 @@ class Gateway {
   const ChannelHandler channels_;
   const std::shared_ptr<const http::PreparedResponse> cache_info_;
   std::vector<RouteMetrics> route_metrics_;  // by RouteKind
+  NarMetrics nars_held_;
+  NarMetrics nars_from_peers_;
+  NarMetrics nars_from_nowhere_;
 };
 
 }  // namespace hnx::gateway

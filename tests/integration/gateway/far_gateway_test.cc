@@ -2,6 +2,9 @@
 // knows the index's key and addresses only.
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "gateway/far/far_mirror_source.h"
@@ -273,6 +276,45 @@ TEST_F(FarGatewayTest, WhatIsPublishedLaterIsFoundAndServedOn) {
   origin->Stop();
   const auto next = StartFar(far->mirror->node().addresses(), std::uint64_t{1} << 30, "cache-2");
   EXPECT_EQ(next->GetNar(2).body, "nar 2");
+}
+
+// The real Nix: a path that was made here, substituted through a gateway with an empty disk.
+TEST_F(FarGatewayTest, NixCopiesFromAColdGateway) {
+  if (std::system("command -v nix-store > /dev/null") != 0) {
+    GTEST_SKIP() << "there is no Nix here";
+  }
+  const std::string work = (folder_ / "nix").string();
+  std::filesystem::create_directories(work + "/home");
+  const std::string payload = Noise(700'000, 1);
+  std::ofstream(work + "/payload", std::ios::binary) << payload;
+  const std::string copy =
+      "HOME=" + work + "/home nix --extra-experimental-features nix-command copy --no-check-sigs ";
+  const auto run = [&work](const std::string& command) {
+    return std::system((command + " >> " + work + "/log 2>&1").c_str());
+  };
+  ASSERT_EQ(run("HOME=" + work + "/home nix-store --store " + work + "/store --add " + work +
+                "/payload | tee " + work + "/path"),
+            0);
+  std::string path;
+  std::ifstream(work + "/path") >> path;
+  ASSERT_EQ(run(copy + "--from " + work + "/store --to file://" + work + "/made " + path), 0);
+  for (const auto& file : std::filesystem::directory_iterator(work + "/made/nar")) {
+    const std::string name = file.path().filename();
+    Must(shard_->Put("/nar/" + name, AsBytes(Must(ReadWholeFile(file.path(), 1 << 24)))));
+    LinkInIndex("/nar/" + name, mirror::DriveLink::Make(shard_->key(), name));
+  }
+  for (const auto& file : std::filesystem::directory_iterator(work + "/made")) {
+    if (file.path().extension() == ".narinfo") {
+      PutInIndex("/" + file.path().filename().string(), Must(ReadWholeFile(file.path(), 1 << 20)));
+    }
+  }
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses());
+  const auto copied =
+      run(copy + "--from http://" + far->server->address() + " --to " + work + "/copied " + path);
+  EXPECT_EQ(copied, 0) << Must(ReadWholeFile(work + "/log", 1 << 20));
+  EXPECT_TRUE(Must(ReadWholeFile(work + "/copied" + path, 1 << 24)) == payload);
+  ASSERT_EQ(std::system(("chmod -R u+w " + work).c_str()), 0);
 }
 
 }  // namespace
