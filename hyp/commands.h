@@ -17,11 +17,12 @@ void AddGetCommand(cli::Program& program);
 void AddPutCommand(cli::Program& program);
 void AddInfoCommand(cli::Program& program);
 void AddMirrorCommand(cli::Program& program);
+void AddSeedCommand(cli::Program& program);
 void AddShardsCommand(cli::Program& program);
 void AddVerifyCommand(cli::Program& program);
 
 // Says on stderr what failed, and gives the exit code for it: kUsage for a wrong address or option,
-// else kFailure.
+// kUnreachable when nobody gave what is not here, else kFailure.
 cli::ExitCode Fail(const Error& error);
 
 }  // namespace hnx::hyp

@@ -1,4 +1,5 @@
 // hyp info
+#include <chrono>
 #include <iostream>
 #include <memory>
 
@@ -11,7 +12,7 @@
 #include "cli/units.h"
 #include "hyp/address.h"
 #include "hyp/commands.h"
-#include "hyp/drive_folders.h"
+#include "hyp/drive_source.h"
 
 namespace hnx::hyp {
 
@@ -20,23 +21,32 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct InfoOptions {
-  DriveFolders folders;
+  DriveSource source;
   std::string address;
   bool json = false;
 };
 
-Result<Json> Describe(const Address& address, const DriveFolders& folders) {
-  HNX_ASSIGN_OR_RETURN(const auto mirror, folders.Open(address.key));
-  const auto drive = mirror->index();
+Result<Json> Describe(const Address& address, const DriveSource& source) {
+  HNX_ASSIGN_OR_RETURN(const auto mirror, source.Open(address.key));
+  const auto view = mirror->view();
+  const auto drive = view->index_view();
+  HNX_ASSIGN_OR_RETURN(const DriveFacts facts, mirror->Facts());
   Json info;
   info["key"] = drive->key().hex();
   info["id"] = drive->key().id();
   info["contentKey"] = drive->content_key().hex();
-  info["folder"] = drive->folder().string();
+  info["folder"] = facts.folder;
   info["version"] = drive->version();
-  info["contentBlocks"] = drive->content_length();
-  info["contentBytes"] = drive->content_byte_length();
-  const auto description = mirror->mirror_json();
+  info["contentBlocks"] = facts.content_blocks;
+  info["contentBytes"] = facts.content_bytes;
+  if (facts.afar) {
+    Json& afar = info["afar"];
+    afar["bytesHeld"] = facts.afar->bytes_held;
+    afar["peers"] = facts.afar->peers;
+    afar["headAgeMs"] = facts.afar->head_age ? Json(facts.afar->head_age->count()) : Json(nullptr);
+    afar["frozen"] = facts.afar->frozen;
+  }
+  const auto description = view->mirror_json();
   if (*description == mirror::MirrorJson{}) {
     return info;
   }
@@ -51,7 +61,7 @@ Result<Json> Describe(const Address& address, const DriveFolders& folders) {
     part["shards"].push_back({{"id", shard.key.id()},
                               {"length", shard.length},
                               {"bytes", shard.bytes},
-                              {"here", folders.Find(shard.key).has_value()}});
+                              {"here", mirror->IsHere(shard.key)}});
   }
   return info;
 }
@@ -68,6 +78,21 @@ void PrintText(const Json& info) {
   line("content",
        fmt::format("{} in {} blocks", cli::FormatBytes(info["contentBytes"].get<std::uint64_t>()),
                    info["contentBlocks"].get<std::uint64_t>()));
+  if (const auto afar = info.find("afar"); afar != info.end()) {
+    line("held here", cli::FormatBytes((*afar)["bytesHeld"].get<std::uint64_t>()));
+    for (const Json& peer : (*afar)["peers"]) {
+      line("peer", peer);
+    }
+    line("newest", (*afar)["headAgeMs"].is_null()
+                       ? "nobody confirmed it; there may be a newer version"
+                       : "a peer said so " +
+                             cli::FormatDuration(std::chrono::milliseconds(
+                                 (*afar)["headAgeMs"].get<std::int64_t>())) +
+                             " ago");
+    if ((*afar)["frozen"].get<bool>()) {
+      line("FROZEN", "its owner signed two different histories; nothing newer is taken");
+    }
+  }
   const auto mirror = info.find("mirror");
   if (mirror == info.end()) {
     return;
@@ -99,7 +124,7 @@ void AddInfoCommand(cli::Program& program) {
         if (!address) {
           return Fail(address.error());
         }
-        const auto info = Describe(*address, options->folders);
+        const auto info = Describe(*address, options->source);
         if (!info) {
           return Fail(info.error());
         }
@@ -112,7 +137,7 @@ void AddInfoCommand(cli::Program& program) {
       },
       "hyp info hyper://KEY\nhyp info hyper://KEY --json");
   command.add_option("address", options->address, "hyper://KEY")->required();
-  options->folders.AddTo(command);
+  options->source.AddTo(command);
   cli::AddFlag(command, "--json", options->json, "Print one JSON object");
 }
 

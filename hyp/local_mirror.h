@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "hyp/opened_mirror.h"
@@ -21,7 +22,15 @@ class LocalMirror final : public OpenedMirror {
   }
   void GiveBack(const hyper::DriveKey& /*key*/, const hyper::BlobId& /*blob*/) override {}
 
-  const mirror::MirrorReader& reader() const { return *reader_; }
+  Result<DriveFacts> Facts() override {
+    const auto index = reader_->index();
+    return DriveFacts{index->folder().string(), index->content_length(),
+                      index->content_byte_length(), std::nullopt};
+  }
+  bool IsHere(const hyper::DriveKey& shard) const override {
+    const auto found = reader_->shard(shard);
+    return found && *found != nullptr;
+  }
 
  private:
   const std::shared_ptr<mirror::MirrorReader> reader_;

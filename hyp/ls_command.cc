@@ -12,6 +12,7 @@
 #include "hyp/commands.h"
 #include "hyp/drive_source.h"
 #include "hyp/link_resolver.h"
+#include "mirror/index_layout.h"
 
 namespace hnx::hyp {
 
@@ -52,6 +53,10 @@ Result<void> List(const LsOptions& options) {
   LinkResolver resolver(*view);
   // From afar, a look into the shard costs a round trip a file.
   const bool by_form = mirror->from_afar() && !options.long_lines && !options.json;
+  if (address.path.empty() || address.path == mirror::kNarFolder) {
+    // Nearly all entries: together they come sooner than one by one.
+    HNX_TRY(mirror->FetchEntries(address.key, [](std::uint64_t, std::uint64_t) {}));
+  }
   std::uint64_t found = 0;
   const auto visit = [&](const hyper::DriveEntry& entry) -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const auto file, by_form ? Result<std::optional<ResolvedFile>>(

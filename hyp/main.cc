@@ -9,8 +9,16 @@ namespace hnx::hyp {
 
 cli::ExitCode Fail(const Error& error) {
   std::cerr << "hyp: " << cli::Printable(error.message) << '\n';
-  return error.code == ErrorCode::kInvalidArgument ? cli::ExitCode::kUsage
-                                                   : cli::ExitCode::kFailure;
+  switch (error.code) {
+    case ErrorCode::kInvalidArgument:
+      return cli::ExitCode::kUsage;
+    case ErrorCode::kDeadlineExceeded:
+      return cli::ExitCode::kUnreachable;
+    case ErrorCode::kCancelled:
+      return cli::ExitCode::kInterrupted;
+    default:
+      return cli::ExitCode::kFailure;
+  }
 }
 
 }  // namespace hnx::hyp
@@ -25,6 +33,7 @@ int main(int argc, char** argv) {
   hnx::hyp::AddInfoCommand(program);
   hnx::hyp::AddVerifyCommand(program);
   hnx::hyp::AddMirrorCommand(program);
+  hnx::hyp::AddSeedCommand(program);
   hnx::hyp::AddShardsCommand(program);
   return program.Main(argc, argv);
 }

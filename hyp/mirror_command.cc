@@ -22,6 +22,7 @@
 #include "hyp/drive_source.h"
 #include "hyp/findings.h"
 #include "hyp/folder_lock.h"
+#include "hyp/link_resolver.h"
 #include "hyp/selection.h"
 #include "hyp/stop_watch.h"
 #include "hyp/target_folder.h"
@@ -136,14 +137,19 @@ Result<void> Mirroring::CopyShards(const Selection& selection) {
       left_out_->Add(fmt::format("the mirror lists itself as a shard, {}", shard.key.id()));
       continue;
     }
-    HNX_ASSIGN_OR_RETURN(const auto drive, view_->shard_view(shard.key));
-    if (drive == nullptr) {
+    const auto fetched = FetchEntries(shard.key);
+    if (!fetched && IsNobodyThere(fetched.error())) {
+      if (shard.length > 0) {  // else it is empty: there is nothing that anybody could give
+        left_out_->Add(fmt::format("shard {}: {}", shard.key.id(), fetched.error().message));
+      }
+      continue;
+    }
+    HNX_TRY(fetched);
+    HNX_ASSIGN_OR_RETURN(const auto newest, view_->shard_view(shard.key));
+    if (newest == nullptr) {
       left_out_->Add(fmt::format("shard {}: it is in none of the folders given", shard.key.id()));
       continue;
     }
-    HNX_TRY(FetchEntries(shard.key));
-    // The view may be older than the entries that were just fetched.
-    HNX_ASSIGN_OR_RETURN(const auto newest, view_->shard_view(shard.key));
     HNX_TRY(CopyDrive(
         {newest,
          "/",

@@ -73,6 +73,9 @@ Result<void> NarAudit::CheckNar(const nix::NarInfo& info, const nix::Trust& trus
         bytes_ += piece.size();
         return verifier->Feed(piece);
       });
+  if (on_read_) {
+    on_read_(*file);
+  }
   if (!read) {
     return read.error().Annotate("its NAR " + mirror::NarPath(name));
   }

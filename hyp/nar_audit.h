@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "hyp/findings.h"
@@ -19,6 +21,10 @@ class NarAudit {
   // All must outlive the audit.
   NarAudit(const mirror::MirrorView& mirror, const nix::TrustedKeys& keys, Findings& findings)
       : mirror_(mirror), keys_(keys), findings_(findings) {}
+  // Called after each NAR that was read, by the thread that read it. Set before the first check.
+  void SetOnRead(std::function<void(const mirror::MirrorFile&)> on_read) {
+    on_read_ = std::move(on_read);
+  }
 
   // "/<hash>.narinfo"
   static bool IsNarInfoPath(std::string_view path);
@@ -40,6 +46,7 @@ class NarAudit {
   const mirror::MirrorView& mirror_;
   const nix::TrustedKeys& keys_;
   Findings& findings_;
+  std::function<void(const mirror::MirrorFile&)> on_read_;
   std::atomic<std::uint64_t> narinfos_{0};
   std::atomic<std::uint64_t> nars_{0};
   std::atomic<std::uint64_t> bytes_{0};

@@ -21,8 +21,9 @@
 #include "cli/units.h"
 #include "hyp/address.h"
 #include "hyp/commands.h"
-#include "hyp/drive_folders.h"
+#include "hyp/drive_source.h"
 #include "hyp/findings.h"
+#include "hyp/link_resolver.h"
 #include "hyp/nar_audit.h"
 #include "hyper/drive/find_drive.h"
 #include "mirror/index_layout.h"
@@ -37,7 +38,7 @@ constexpr std::size_t kQueuedNarInfosMax = 256;
 constexpr std::chrono::milliseconds kProgressInterval{200};
 
 struct VerifyOptions {
-  DriveFolders folders;
+  DriveSource source;
   std::string address;
   std::vector<std::string> trusted_public_keys;  // empty: those that the mirror names
   unsigned threads = 0;
@@ -94,12 +95,16 @@ class Verification {
  private:
   // The drives of the mirror that are in our folders; the others are noted.
   void ListDrives(const mirror::MirrorReader* mirror);
+  cli::ExitCode RunFromAfar();
+  // Reads every file of the drive that no narinfo vouches for; from afar, each block is checked
+  // when it comes.
+  Result<void> ReadFiles(const mirror::MirrorView& mirror);
   void CheckDrives();
   void CheckDrive(const hyper::DriveKey& key);
-  void CheckNars(const mirror::MirrorReader& mirror);
+  void CheckNars(const mirror::MirrorView& mirror);
   // Without keys from the user: those that the mirror names, which is said.
-  Result<void> ChooseKeys(const mirror::MirrorReader& mirror);
-  Result<void> QueueNarInfos(const mirror::MirrorReader& mirror, BoundedQueue<std::string>& queue);
+  Result<void> ChooseKeys(const mirror::MirrorView& mirror);
+  Result<void> QueueNarInfos(const mirror::MirrorView& mirror, BoundedQueue<std::string>& queue);
   cli::ExitCode Report(const NarAudit* nars);
 
   const VerifyOptions& options_;
@@ -113,14 +118,15 @@ class Verification {
   std::atomic<std::uint64_t> blocks_{0};
   std::atomic<std::uint64_t> blocks_cleared_{0};
   std::atomic<std::uint64_t> bytes_{0};
+  std::unique_ptr<OpenedMirror> far_;  // none: the drive is in our folders
   std::unique_ptr<NarAudit> nars_;
 };
 
 cli::ExitCode Verification::Run() {
-  if (const auto folder = options_.folders.Find(address_.key); !folder) {
-    return Fail(folder.error());
+  if (!options_.source.folders.Find(address_.key)) {
+    return RunFromAfar();
   }
-  auto mirror = options_.folders.Open(address_.key);
+  auto mirror = options_.source.folders.Open(address_.key);
   if (!mirror) {  // the audit below says why, file and place
     findings_.Add(fmt::format("drive {}: {}", address_.key.id(), mirror.error().message));
   }
@@ -133,6 +139,58 @@ cli::ExitCode Verification::Run() {
   return Report(nars_.get());
 }
 
+cli::ExitCode Verification::RunFromAfar() {
+  auto opened = options_.source.Open(address_.key);
+  if (!opened) {
+    return Fail(opened.error());
+  }
+  far_ = *std::move(opened);
+  const auto view = far_->view();
+  drives_.push_back(address_.key);
+  const auto entries = far_->FetchEntries(address_.key, [&](std::uint64_t held, std::uint64_t all) {
+    progress_.Update({{"entries", held, all, cli::ProgressUnit::kCount, ""}});
+  });
+  const auto read = entries ? ReadFiles(*view) : entries;
+  if (!read && IsNobodyThere(read.error())) {
+    return Fail(Error{ErrorCode::kDeadlineExceeded, read.error().message});
+  }
+  if (!read) {
+    findings_.Add(fmt::format("drive {}: {}", address_.key.id(), read.error().message));
+  } else if (!options_.skip_nars && *view->mirror_json() != mirror::MirrorJson{}) {
+    CheckNars(*view);
+  }
+  progress_.Finish();
+  return Report(nars_.get());
+}
+
+Result<void> Verification::ReadFiles(const mirror::MirrorView& mirror) {
+  const bool is_mirror = *mirror.mirror_json() != mirror::MirrorJson{};
+  const auto drive = mirror.index_view();
+  HNX_ASSIGN_OR_RETURN(const auto list, drive->List("/"));
+  while (true) {
+    HNX_ASSIGN_OR_RETURN(const auto entry, list->Next());
+    if (!entry) {
+      return {};
+    }
+    if (!entry->blob || (is_mirror && NarAudit::IsNarInfoPath(entry->path))) {
+      continue;
+    }
+    const auto read = drive->ReadBlob(*entry->blob, 0, entry->blob->byte_length,
+                                      [this](ByteView piece) -> Result<void> {
+                                        bytes_ += piece.size();
+                                        return {};
+                                      });
+    if (!read && IsNobodyThere(read.error())) {
+      return read.error();
+    }
+    if (!read) {
+      findings_.Add(fmt::format("{}: {}", entry->path, read.error().message));
+    }
+    progress_.Update({{"files", bytes_, 0, cli::ProgressUnit::kBytes, ""}});
+    far_->GiveBack(drive->key(), *entry->blob);
+  }
+}
+
 void Verification::ListDrives(const mirror::MirrorReader* mirror) {
   drives_.push_back(address_.key);
   if (mirror == nullptr) {
@@ -140,7 +198,7 @@ void Verification::ListDrives(const mirror::MirrorReader* mirror) {
   }
   bytes_total_ = mirror->index()->content_byte_length();
   for (const mirror::MirrorShard& shard : mirror->mirror_json()->shards) {
-    if (options_.folders.Find(shard.key)) {
+    if (options_.source.folders.Find(shard.key)) {
       drives_.push_back(shard.key);
       bytes_total_ += shard.bytes;
     } else {
@@ -150,7 +208,7 @@ void Verification::ListDrives(const mirror::MirrorReader* mirror) {
 }
 
 void Verification::CheckDrive(const hyper::DriveKey& key) {
-  const auto folder = options_.folders.Find(key);
+  const auto folder = options_.source.folders.Find(key);
   if (!folder) {
     findings_.Add(folder.error().message);
     return;
@@ -189,9 +247,9 @@ void Verification::CheckDrives() {
       });
 }
 
-Result<void> Verification::QueueNarInfos(const mirror::MirrorReader& mirror,
+Result<void> Verification::QueueNarInfos(const mirror::MirrorView& mirror,
                                          BoundedQueue<std::string>& queue) {
-  HNX_ASSIGN_OR_RETURN(const auto list, mirror.index()->List("/"));
+  HNX_ASSIGN_OR_RETURN(const auto list, mirror.index_view()->List("/"));
   while (true) {
     HNX_ASSIGN_OR_RETURN(const auto entry, list->Next());
     if (!entry) {
@@ -203,7 +261,7 @@ Result<void> Verification::QueueNarInfos(const mirror::MirrorReader& mirror,
   }
 }
 
-Result<void> Verification::ChooseKeys(const mirror::MirrorReader& mirror) {
+Result<void> Verification::ChooseKeys(const mirror::MirrorView& mirror) {
   if (!keys_.empty()) {
     return {};
   }
@@ -220,12 +278,16 @@ Result<void> Verification::ChooseKeys(const mirror::MirrorReader& mirror) {
   return {};
 }
 
-void Verification::CheckNars(const mirror::MirrorReader& mirror) {
+void Verification::CheckNars(const mirror::MirrorView& mirror) {
   if (const auto chosen = ChooseKeys(mirror); !chosen) {
     findings_.Add(fmt::format("mirror.json: {}", chosen.error().message));
     return;
   }
   nars_ = std::make_unique<NarAudit>(mirror, keys_, findings_);
+  if (far_ != nullptr) {
+    nars_->SetOnRead(
+        [this](const mirror::MirrorFile& file) { far_->GiveBack(file.drive->key(), file.blob); });
+  }
   BoundedQueue<std::string> queue(kQueuedNarInfosMax);
   const std::jthread lister([&] {
     if (const auto listed = QueueNarInfos(mirror, queue); !listed) {
@@ -305,12 +367,13 @@ void AddVerifyCommand(cli::Program& program) {
       "verify",
       "Check every byte of a drive: oplog, tree, bitfield, data and signature of its cores. For a\n"
       "mirror, those of the shards too, and each narinfo: signature, references, hash of its NAR.\n"
-      "What is wrong is named, file and place. Exit code 3: a shard is not in the folders given.",
+      "What is wrong is named, file and place. Exit code 3: a shard is not in the folders given.\n"
+      "A drive that is read from peers is checked block by block as it comes, and not kept.",
       [options] { return Verify(*options); },
       "hyp verify hyper://KEY\n"
       "hyp verify hyper://KEY --drives /srv/drives --trusted-public-keys cache.example.org-1:...");
   command.add_option("address", options->address, "hyper://KEY")->required();
-  options->folders.AddTo(command);
+  options->source.AddTo(command);
   cli::AddOption(command, "--trusted-public-keys", options->trusted_public_keys,
                  "Key whose signature makes a narinfo authentic; may be given several times. By "
                  "default those that the mirror itself names: nothing proves that they are right");

@@ -153,6 +153,7 @@ MirrorFixture::Outcome MirrorFixture::Hyp(std::vector<std::string> words) const 
   }
   words.insert(words.begin(), std::string(bin) + "/hyp");
   words.insert(words.end(), {"--drives", folder_.string()});
+  ::setenv("HNX_SWARM", "off", 1);  // what is not in the folders is nowhere
   std::vector<char*> arguments;
   for (std::string& word : words) {
     arguments.push_back(word.data());

@@ -1,0 +1,48 @@
+// PeerAccess: this process among peers, as --peer, --swarm and --listen say: the node, and the
+// bridge that it needs.
+//
+// Threads: one makes and destroys it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "hyp/bridge_process.h"
+#include "hyp/peer_options.h"
+#include "hyper/core/crypto.h"
+#include "hyper/node/peer_node.h"
+
+namespace hnx::hyp {
+
+struct PeerAccessOptions {
+  std::vector<std::string> listen;
+  hyper::TransportOptions transport;
+  std::optional<hyper::KeyPair> identity;
+};
+
+class PeerAccess {
+ public:
+  // kNotFound: the swarm is wanted and cannot be had; says what to install, or to name a peer.
+  static Result<std::unique_ptr<PeerAccess>> Start(const PeerOptions& options,
+                                                   PeerAccessOptions more);
+  ~PeerAccess();
+  PeerAccess(const PeerAccess&) = delete;
+  PeerAccess& operator=(const PeerAccess&) = delete;
+  PeerAccess(PeerAccess&&) = delete;
+  PeerAccess& operator=(PeerAccess&&) = delete;
+
+  hyper::PeerNode& node() { return *node_; }
+
+ private:
+  PeerAccess() = default;
+
+  std::filesystem::path socket_folder_;  // empty: none was made
+  std::unique_ptr<hyper::PeerNode> node_;
+  std::unique_ptr<BridgeProcess> bridge_;
+};
+
+}  // namespace hnx::hyp
