@@ -198,7 +198,8 @@ cli::ExitCode Mirroring::Report() {
                                 {"removed", counts_.removed.load()},
                                 {"leftOut", left_out},
                                 {"leftOutTotal", left_out_->total()}})
-              << std::endl;
+              << '\n'
+              << std::flush;
   } else {
     for (const std::string& entry : left_out) {
       std::cout << "left out: " << cli::Printable(entry) << '\n';
@@ -210,7 +211,8 @@ cli::ExitCode Mirroring::Report() {
                              address_.root(), view_->index_version(), directory_.string(),
                              counts_.files.load(), cli::FormatBytes(counts_.bytes),
                              counts_.unchanged.load(), counts_.removed.load())
-              << std::endl;
+              << '\n'
+              << std::flush;
   }
   return left_out_->total() == 0 ? cli::ExitCode::kOk : cli::ExitCode::kPartial;
 }

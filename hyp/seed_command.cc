@@ -103,11 +103,11 @@ Result<void> Seeding::Prepare(const std::vector<Address>& addresses) {
 
 void Seeding::TellAddresses() {
   if (options_.json) {
-    std::cout << cli::JsonLine({{"listening", access_->node().addresses()}}) << std::endl;
+    std::cout << cli::JsonLine({{"listening", access_->node().addresses()}}) << '\n' << std::flush;
     return;
   }
   for (const std::string& address : access_->node().addresses()) {
-    std::cout << "listening on " << address << std::endl;
+    std::cout << "listening on " << address << '\n' << std::flush;
   }
 }
 
@@ -121,13 +121,15 @@ void Seeding::Tell(const HeldDrive& drive, const char* what) {
                                 {"blocks", drive.blocks_held},
                                 {"bytes", drive.bytes_held},
                                 {"peers", drive.peers}})
-              << std::endl;
+              << '\n'
+              << std::flush;
     return;
   }
   progress_.Finish();
   std::cout << fmt::format("{} {} {} version {}, {}", drive.is_shard ? "shard" : "drive",
                            drive.key.id(), what, drive.version, cli::FormatBytes(drive.bytes_held))
-            << std::endl;
+            << '\n'
+            << std::flush;
 }
 
 Result<void> Seeding::Look() {
