@@ -196,6 +196,10 @@ export class Mirror {
     fs.mkdirSync(dir, { recursive: true })
   }
 
+  workerOptionsOf (n) {
+    return typeof this.workerOptions === 'function' ? this.workerOptions(n) : this.workerOptions
+  }
+
   #add (name, words) {
     const program = new Program(name, words, path.join(this.dir, `${name}.log`))
     this.programs.set(name, program)
@@ -222,7 +226,7 @@ export class Mirror {
     for (let n = 1; n <= this.workers; n++) {
       const role = n === 1 ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
       this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), '--coordinator', this.address,
-        '--name', `worker-${n}`, '--role', ...role, ...this.workerOptions]).start()
+        '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)]).start()
     }
     this.key = await until('the index worker makes its drive', START_TIMEOUT_MS, () => this.status()?.mirror_key)
     this.#add('gateway', ['gateway', 'serve', '--listen', this.gatewayAddress, '--index', this.key,

@@ -19,15 +19,24 @@ http::DownloadOutcome FailedWith(const Error& error) {
   http::DownloadOutcome outcome;
   http::HttpFailure failure;
   failure.code = error.code;
-  failure.reason =
-      error.code == ErrorCode::kNotFound ? http::HttpReason::kMissing : http::HttpReason::kHandler;
+  switch (error.code) {
+    case ErrorCode::kNotFound:
+      failure.reason = http::HttpReason::kMissing;
+      break;
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kInvalidArgument:
+      failure.reason = http::HttpReason::kBadRequest;
+      break;
+    default:
+      failure.reason = http::HttpReason::kHandler;
+  }
   failure.message = error.message;
   outcome.failure = std::move(failure);
   return outcome;
 }
 
-// Symbolic links must not lead out of the folder that the operator allowed. kUnavailable: it is not
-// for this worker to read, another one may.
+// Symbolic links must not lead out of the folder that the operator allowed. kUnavailable: this
+// worker reads no files, another one may; kInvalidArgument: it must not be read.
 Result<fs::path> Below(const std::optional<fs::path>& folder, const fs::path& path) {
   if (!folder) {
     return Unavailable(fmt::format(
@@ -44,7 +53,7 @@ Result<fs::path> Below(const std::optional<fs::path>& folder, const fs::path& pa
   }
   const fs::path relative = real.lexically_relative(real_folder);
   if (relative.empty() || *relative.begin() == ".." || !fs::is_regular_file(real, error)) {
-    return Unavailable(
+    return InvalidArgument(
         fmt::format("read {}: not a regular file below this worker's --import-dir {}",
                     path.string(), folder->string()));
   }

@@ -2,11 +2,13 @@
 // to DIR/<id>, and serves what it holds until its input ends.
 //
 //   node stock_mirror.mjs INDEX_KEY STORE DIR HOST:PORT...
+//   node stock_mirror.mjs INDEX_KEY STORE DIR dht:HOST:PORT     given only the key, and the DHT of the test
 //
 // Prints one JSON line: {"port": where it serves, "drives": {id: {"files": N, "changed": N}}}.
 import net from 'node:net'
 import path from 'node:path'
 import idEncoding from 'hypercore-id-encoding'
+import Hyperswarm from 'hyperswarm'
 import Localdrive from 'localdrive'
 import { modernJudge } from './replication_lib.mjs'
 
@@ -21,7 +23,10 @@ function attach (stream) {
   stream.on('close', () => streams.delete(stream))
   store.replicate(stream)
 }
-for (const peer of peers) {
+const dht = peers.filter((peer) => peer.startsWith('dht:')).map((peer) => peer.slice('dht:'.length))
+const swarm = dht.length ? new Hyperswarm({ bootstrap: dht }) : undefined
+swarm?.on('connection', (connection) => store.replicate(connection))
+for (const peer of peers.filter((peer) => !peer.startsWith('dht:'))) {
   const [host, port] = peer.split(':')
   attach(new SecretStream(true, net.connect(Number(port), host)))
 }
@@ -32,6 +37,10 @@ const drives = {}
 async function mirror (id) {
   const drive = new Hyperdrive(store, idEncoding.decode(id))
   await drive.ready()
+  if (swarm) {
+    swarm.join(drive.discoveryKey)
+    await swarm.flush()
+  }
   if (drive.version < 2) await drive.core.update({ wait: true })
   const done = drive.mirror(new Localdrive(path.join(target, id)))
   await done.done()
@@ -47,5 +56,6 @@ console.log(JSON.stringify({ port: server.address().port, drives }))
 for await (const _ of process.stdin) { /* until its end */ }
 for (const stream of streams) stream.destroy()
 server.close()
+await swarm?.destroy()
 await store.close()
 process.exit(0)
