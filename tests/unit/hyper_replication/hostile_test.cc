@@ -130,11 +130,12 @@ TEST_F(HostileTest, EveryFieldOfAnAnswerThatIsBentIsRefused) {
     });
     ResyncUntilQuiet(*liar);
     ASSERT_EQ(client.replica(writer.key()).length(), 20U) << what;
-    bool came = false;
+    // Shared: the fetch ends with its node, after this block.
+    const auto came = std::make_shared<bool>(false);
     Must(downloader.Fetch(BlockIndex(5), 1,
-                          [&](const Result<Bytes>& bytes) { came = bytes.has_value(); }));
+                          [came](const Result<Bytes>& bytes) { *came = bytes.has_value(); }));
     ResyncUntilQuiet(*liar);
-    EXPECT_FALSE(came) << what;
+    EXPECT_FALSE(*came) << what;
     EXPECT_FALSE(liar->connected()) << what;
     EXPECT_EQ(client.events.liars.size(), 1U) << what;
   }
