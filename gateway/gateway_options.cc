@@ -1,6 +1,9 @@
 #include "gateway/gateway_options.h"
 
+#include <utility>
+
 #include "cli/option.h"
+#include "cli/user_cache.h"
 #include "gateway/substituter/pages.h"
 
 namespace hnx::gateway {
@@ -16,12 +19,13 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
                  "Read a mirror from peers: hyper://KEY of its index drive");
   cli::AddOption(app, "--peer", options.peers,
                  "Peer to connect to, HOST:PORT; may be given several times");
-  cli::AddOption(app, "--swarm-socket", options.swarm_socket,
-                 "Unix socket on which the swarm bridge is let in");
+  options.swarm.AddTo(app);
   cli::AddOption(app, "--listen-peers", options.listen_peers,
                  "Address on which peers may ask for what is held, HOST:PORT; may be given "
                  "several times");
-  cli::AddOption(app, "--cache", options.cache, "Folder for what was fetched, with --mirror");
+  cli::AddOption(app, "--cache", options.cache,
+                 "Folder for what was fetched, with --mirror; by default gateway-KEY in "
+                 "hypercore-nixos in $XDG_CACHE_HOME or ~/.cache");
   cli::AddSize(app, "--cache-size", options.cache_bytes,
                "Disk for NARs in it; the least recently used go first");
   cli::AddSize(app, "--index-size", options.index_bytes,
@@ -49,7 +53,7 @@ Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& 
   if (options.mirror.empty()) {
     if (options.drives.empty() || options.index.empty()) {
       return InvalidArgument(
-          "which mirror? Give --mirror hyper://KEY --cache DIR for one that is read from peers, or "
+          "which mirror? Give --mirror hyper://KEY for one that is read from peers, or "
           "--drives DIR --index hyper://KEY for one in folders of this machine");
     }
     HNX_ASSIGN_OR_RETURN(const auto key, ParseIndexKey(options.index));
@@ -58,19 +62,24 @@ Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& 
   if (!options.drives.empty()) {
     return InvalidArgument("--mirror and --drives exclude each other");
   }
-  if (options.cache.empty()) {
-    return InvalidArgument("--mirror needs --cache DIR, a folder for what is fetched");
-  }
   if (!options.index.empty() && options.index != "whole" && options.index != "sparse") {
     return InvalidArgument("with --mirror, --index is whole or sparse, not " + options.index);
   }
-  if (options.peers.empty() && options.swarm_socket.empty() && options.listen_peers.empty()) {
+  const bool swarm = options.swarm.Wanted(!options.peers.empty());
+  if (options.peers.empty() && !swarm && options.listen_peers.empty()) {
     return InvalidArgument(
-        "--mirror needs a way to peers: --peer HOST:PORT, --swarm-socket PATH or --listen-peers "
-        "HOST:PORT");
+        "--mirror needs a way to peers: --peer HOST:PORT, --listen-peers HOST:PORT, or the swarm");
   }
   HNX_ASSIGN_OR_RETURN(const auto key, ParseIndexKey(options.mirror));
-  return Choice(FarChoice{key, options.index != "sparse"});
+  std::filesystem::path cache = options.cache;
+  if (cache.empty()) {
+    auto folder = cli::UserCacheFolder();
+    if (!folder) {
+      return folder.error().Annotate("say with --cache where to keep what is fetched");
+    }
+    cache = *folder / ("gateway-" + key.id());
+  }
+  return Choice(FarChoice{key, options.index != "sparse", std::move(cache), swarm});
 }
 
 Result<hyper::DriveKey> ParseIndexKey(std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -12,6 +13,7 @@
 
 #include "base/result.h"
 #include "hyper/drive/drive_key.h"
+#include "swarm/swarm_options.h"
 
 namespace hnx::gateway {
 
@@ -25,8 +27,8 @@ struct GatewayOptions {
   std::string mirror;  // hyper://KEY, or KEY
   std::vector<std::string> peers;
   std::vector<std::string> listen_peers;
-  std::string swarm_socket;
-  std::string cache;
+  swarm::SwarmOptions swarm;
+  std::string cache;  // empty: one of its own for each mirror in the user's cache folder
   std::uint64_t cache_bytes = std::uint64_t{10} << 30;
   std::uint64_t index_bytes = std::uint64_t{4} << 30;
   int priority = 30;
@@ -44,6 +46,8 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options);
 struct FarChoice {
   hyper::DriveKey key;
   bool index_whole = true;
+  std::filesystem::path cache;
+  bool swarm = false;
 };
 struct LocalChoice {
   hyper::DriveKey key;

@@ -1,6 +1,7 @@
 // gateway: a mirror's substituter for Nix clients.
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -17,6 +18,7 @@
 #include "gateway/substituter/gateway.h"
 #include "http/http_server.h"
 #include "http/metrics.h"
+#include "swarm/swarm_bridge.h"
 
 namespace hnx::gateway {
 namespace {
@@ -103,10 +105,19 @@ cli::ExitCode ServeLocal(const GatewayOptions& options, const hyper::DriveKey& k
 cli::ExitCode ServeFar(const GatewayOptions& options, const FarChoice& choice,
                        cli::StopSignal& stop) {
   const auto log = Log("gateway");
-  PeerMirrorOptions mirror_options{.index_key = choice.key, .cache = options.cache};
+  std::unique_ptr<swarm::SwarmBridge> bridge;  // outlives the node
+  PeerMirrorOptions mirror_options{.index_key = choice.key, .cache = choice.cache};
   mirror_options.peers = options.peers;
   mirror_options.listen_peers = options.listen_peers;
-  mirror_options.swarm_socket = options.swarm_socket;
+  if (choice.swarm) {
+    auto started = swarm::SwarmBridge::Start(options.swarm);
+    if (!started) {
+      log->error("{}", started.error().message);
+      return cli::ExitCode::kFailure;
+    }
+    bridge = std::move(*started);
+    mirror_options.swarm_socket = bridge->socket();
+  }
   mirror_options.index_cache_bytes_max = options.index_cache_bytes;
   const auto mirror = PeerMirror::Open(std::move(mirror_options));
   if (!mirror) {
@@ -118,7 +129,7 @@ cli::ExitCode ServeFar(const GatewayOptions& options, const FarChoice& choice,
   }
   http::MetricsRegistry metrics;
   FarMirrorSourceOptions source_options;
-  source_options.cache = options.cache;
+  source_options.cache = choice.cache;
   source_options.nar_bytes_max = options.cache_bytes;
   source_options.index_whole = choice.index_whole;
   source_options.index_bytes_max = options.index_bytes;
@@ -158,6 +169,7 @@ int main(int argc, char** argv) {
       "serve", "Answer Nix clients until stopped",
       [&options] { return hnx::gateway::Serve(options); },
       "gateway serve --drives DIR --index hyper://KEY\n"
+      "gateway serve --mirror hyper://KEY\n"
       "gateway serve --mirror hyper://KEY --cache DIR --peer peer.example:4711\n"
       "gateway serve --drives DIR --index hyper://KEY --listen 0.0.0.0:8080 --priority 35\n"
       "nix copy --from http://127.0.0.1:8080 --to /tmp/store /nix/store/...");

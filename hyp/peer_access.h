@@ -4,17 +4,16 @@
 // Threads: one makes and destroys it.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "hyp/bridge_process.h"
 #include "hyp/peer_options.h"
 #include "hyper/core/crypto.h"
 #include "hyper/node/peer_node.h"
+#include "swarm/swarm_bridge.h"
 
 namespace hnx::hyp {
 
@@ -29,7 +28,7 @@ class PeerAccess {
   // kNotFound: the swarm is wanted and cannot be had; says what to install, or to name a peer.
   static Result<std::unique_ptr<PeerAccess>> Start(const PeerOptions& options,
                                                    PeerAccessOptions more);
-  ~PeerAccess();
+  ~PeerAccess() = default;
   PeerAccess(const PeerAccess&) = delete;
   PeerAccess& operator=(const PeerAccess&) = delete;
   PeerAccess(PeerAccess&&) = delete;
@@ -40,9 +39,8 @@ class PeerAccess {
  private:
   PeerAccess() = default;
 
-  std::filesystem::path socket_folder_;  // empty: none was made
+  std::unique_ptr<swarm::SwarmBridge> bridge_;  // outlives the node; null: not in the swarm
   std::unique_ptr<hyper::PeerNode> node_;
-  std::unique_ptr<BridgeProcess> bridge_;
 };
 
 }  // namespace hnx::hyp

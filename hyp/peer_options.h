@@ -10,24 +10,22 @@
 #include <CLI/CLI.hpp>
 
 #include "base/result.h"
+#include "swarm/swarm_options.h"
 
 namespace hnx::hyp {
 
 struct PeerOptions {
-  std::vector<std::string> peers;            // HOST:PORT
-  std::string swarm = "auto";                // auto, off, or the path of a socket for bridges
-  std::string swarm_program;                 // swarm.mjs; empty: where an installation has it
-  std::vector<std::string> swarm_bootstrap;  // HOST:PORT; empty: the public DHT
-  std::string data;                          // empty: see DataFolder()
+  std::vector<std::string> peers;  // HOST:PORT
+  swarm::SwarmOptions swarm;
+  std::string data;  // empty: see DataFolder()
   std::chrono::milliseconds timeout = std::chrono::seconds(30);
 
   // --peer, --swarm, --swarm-program, --swarm-bootstrap, --data, --timeout
   void AddTo(CLI::App& command);
 
-  // auto: not when peers are named.
-  bool wants_swarm() const { return swarm != "off" && (swarm != "auto" || peers.empty()); }
+  bool wants_swarm() const { return swarm.Wanted(!peers.empty()); }
   // Neither peers nor the swarm.
-  bool wants_nobody() const { return peers.empty() && swarm == "off"; }
+  bool wants_nobody() const { return peers.empty() && !wants_swarm(); }
   // --data, or hypercore-nixos in the user's cache folder. kFailedPrecondition: there is none.
   Result<std::filesystem::path> DataFolder() const;
 };

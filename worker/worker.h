@@ -1,7 +1,7 @@
 // Worker: everything that runs in a worker process, wired together, from start to stop.
 //
 // Threads: hnx-sync (Synchronizer), hnx-decode (one per core), hnx-append (one per shard),
-// hnx-publish (role index), hnx-import, hnx-peers (with --listen-peers or --swarm-socket), the HTTP
+// hnx-publish (role index), hnx-import, hnx-peers (with --listen-peers or --swarm), the HTTP
 // client's and gRPC's own.
 #pragma once
 

@@ -85,8 +85,7 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
                  "HOST:PORT for /metrics, /healthz and /readyz; default: not served");
   cli::AddOption(app, "--listen-peers", options.peers.listen,
                  "HOST:PORT on which peers read this worker's drives; default: not served");
-  cli::AddOption(app, "--swarm-socket", options.peers.swarm_socket,
-                 "Unix socket to make for swarm bridges; default: none");
+  options.peers.swarm.AddTo(app);
   cli::AddSize(app, "--peer-rate-max", options.peers.rate_max,
                "Bytes a second to all peers together; 0 is no limit");
   cli::AddSize(app, "--peer-rate-each-max", options.peers.rate_each_max,

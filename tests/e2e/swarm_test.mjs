@@ -52,7 +52,7 @@ test('swarm', async ({ scratch, owns }) => {
   channel.make()
   await channel.serve()
   bridge('worker-1', 'worker-2')
-  const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel, { workerOptions: (n) => ['--swarm-socket', socket(`worker-${n}`)] }))
+  const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel, { workerOptions: (n) => ['--swarm', socket(`worker-${n}`)] }))
   await mirror.start()
   checkEqual('the exit status of submit --wait', await mirror.submit('--wait'), 0)
   const expected = channel.expected()
@@ -74,10 +74,10 @@ test('swarm', async ({ scratch, owns }) => {
   checkEqual('what hyp lists', new Set(listed.stdout.match(/[0-9a-z]{52}\.nar[.0-9a-z]*/g)).size, nars.size)
 
   step('a gateway with an empty disk serves a narinfo and its NAR')
-  bridge('gateway')
   const address = `127.0.0.1:${await freePort()}`
   owns(new Process(path.join(scratch, 'gateway.log'), path.join(process.env.HNX_BIN_DIR, 'gateway'), 'serve', '--listen', address,
-    '--mirror', `hyper://${mirror.key}`, '--swarm-socket', socket('gateway'), '--cache', path.join(scratch, 'gateway')))
+    '--mirror', `hyper://${mirror.key}`, '--swarm', 'on', '--swarm-program', BRIDGE, '--swarm-bootstrap', bootstrap,
+    '--cache', path.join(scratch, 'gateway')))
   const [storePath, entry] = Object.entries(expected.paths)[0]
   const get = async (url) => {
     const response = await fetch(`http://${address}${url}`).catch(() => null)

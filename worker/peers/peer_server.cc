@@ -6,8 +6,9 @@
 
 namespace hnx::worker {
 
-PeerServer::PeerServer(const DataDirectory& data, std::unique_ptr<hyper::PeerNode> node)
-    : data_(data), node_(std::move(node)) {}
+PeerServer::PeerServer(const DataDirectory& data, std::unique_ptr<swarm::SwarmBridge> bridge,
+                       std::unique_ptr<hyper::PeerNode> node)
+    : data_(data), bridge_(std::move(bridge)), node_(std::move(node)) {}
 
 PeerServer::~PeerServer() = default;
 
@@ -17,18 +18,23 @@ Result<std::unique_ptr<PeerServer>> PeerServer::Start(const PeerServerOptions& o
   if (!options.listen.empty()) {
     node.listen.push_back(options.listen);
   }
-  node.swarm_socket = options.swarm_socket;
+  std::unique_ptr<swarm::SwarmBridge> bridge;
+  if (options.swarm.Wanted(false)) {
+    HNX_ASSIGN_OR_RETURN(bridge, swarm::SwarmBridge::Start(options.swarm));
+    node.swarm_socket = bridge->socket();
+  }
   node.transport.connections_max = options.connections_max;
   node.transport.send_bytes_per_second = options.rate_max;
   node.transport.peer.send_bytes_per_second = options.rate_each_max;
   HNX_ASSIGN_OR_RETURN(auto started, hyper::PeerNode::Start(std::move(node)));
-  auto server = std::unique_ptr<PeerServer>(new PeerServer(data, std::move(started)));
+  auto server =
+      std::unique_ptr<PeerServer>(new PeerServer(data, std::move(bridge), std::move(started)));
   server->ShowMetrics(metrics);
   if (!server->address().empty()) {
     Log("peers")->info("serving peers on {}", server->address());
   }
-  if (!options.swarm_socket.empty()) {
-    Log("peers")->info("swarm bridges are let in on {}", options.swarm_socket);
+  if (server->bridge_ != nullptr) {
+    Log("peers")->info("swarm bridges are let in on {}", server->bridge_->socket());
   }
   return server;
 }

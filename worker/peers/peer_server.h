@@ -13,6 +13,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "hyper/node/peer_node.h"
+#include "swarm/swarm_bridge.h"
 #include "worker/data_directory.h"
 #include "worker/metrics.h"
 #include "worker/peers/accepted_heads.h"
@@ -23,14 +24,14 @@ namespace hnx::worker {
 inline constexpr std::size_t kPeerConnectionsMaxDefault = 256;
 
 struct PeerServerOptions {
-  std::string listen;        // HOST:PORT; empty: not over TCP
-  std::string swarm_socket;  // empty: not through bridges
+  std::string listen;  // HOST:PORT; empty: not over TCP
+  swarm::SwarmOptions swarm{.swarm = "off", .program = {}, .bootstrap = {}};
   std::size_t connections_max = kPeerConnectionsMaxDefault;
   // Bytes a second to all peers, and to each; 0: no limit.
   std::uint64_t rate_max = 0;
   std::uint64_t rate_each_max = 0;
 
-  bool wanted() const { return !listen.empty() || !swarm_socket.empty(); }
+  bool wanted() const { return !listen.empty() || swarm.Wanted(false); }
 };
 
 class PeerServer final : public DriveHeads {
@@ -54,10 +55,12 @@ class PeerServer final : public DriveHeads {
       HNX_EXCLUDES(mutex_);
 
  private:
-  PeerServer(const DataDirectory& data, std::unique_ptr<hyper::PeerNode> node);
+  PeerServer(const DataDirectory& data, std::unique_ptr<swarm::SwarmBridge> bridge,
+             std::unique_ptr<hyper::PeerNode> node);
   void ShowMetrics(Metrics& metrics);
 
   const DataDirectory& data_;
+  const std::unique_ptr<swarm::SwarmBridge> bridge_;  // null: not in the swarm
   const std::unique_ptr<hyper::PeerNode> node_;
   // Held while the node is told, so that heads reach it in order; never on the node's thread.
   Mutex mutex_;
