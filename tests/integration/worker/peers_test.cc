@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include <fmt/core.h>
 
@@ -69,6 +70,18 @@ class PeersTest : public WorkerTest {
     }));
     return *hyper::DriveKey::FromBytes(AsBytes(key));
   }
+  // Versions reach peers one after the other, as the coordinator's answers reach the worker: waits
+  // for the one that has the file, or has it no more.
+  static void WaitUntilListed(hyper::RemoteDrive& drive, const std::string& path, bool listed) {
+    for (;;) {
+      const std::uint64_t version = drive.version();
+      const auto view = Must(drive.View(ReadLimits::Within(kLong)));
+      if (Must(view->Entry(path)).has_value() == listed) {
+        return;
+      }
+      Must(drive.WaitForVersion(version, ReadLimits::Within(kLong)));
+    }
+  }
   static std::string Read(hyper::RemoteDrive& drive, const std::string& path) {
     const auto view = Must(drive.View(ReadLimits::Within(kLong)));
     return ToString(Must(view->ReadFile(path, std::uint64_t{1} << 30)));
@@ -84,11 +97,11 @@ TEST_F(PeersTest, APeerReadsANarOfARunningWorkerAndSeesItGrow) {
   StartReader();
   const auto shard = Open(ShardKey());
   Must(shard->WaitForHead(ReadLimits::Within(kLong)));
+  WaitUntilListed(*shard, "/nar/" + first.name, true);
   EXPECT_TRUE(Read(*shard, "/nar/" + first.name) == first.file);
-  const std::uint64_t version = shard->version();
   const SampleNar second = MakeNar(2, 300'000);
   ASSERT_TRUE(coordinator_.RunJob({Serve(second)}));
-  Must(shard->WaitForVersion(version, ReadLimits::Within(kLong)));
+  WaitUntilListed(*shard, "/nar/" + second.name, true);
   EXPECT_TRUE(Read(*shard, "/nar/" + second.name) == second.file);
 }
 
@@ -108,6 +121,10 @@ TEST_F(PeersTest, NobodyIsToldOfAHeadThatTheCoordinatorHasNotAccepted) {
   }));
   StartReader();
   const auto shard = Open(ShardKey());
+  const auto deadline = std::chrono::steady_clock::now() + kLong;
+  while (Must(shard->Status()).db.peers.empty() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
   const auto told = shard->WaitForHead(ReadLimits::Within(500ms));
   ASSERT_FALSE(told.has_value());
   EXPECT_EQ(told.error().code, ErrorCode::kDeadlineExceeded);
@@ -141,12 +158,10 @@ TEST_F(PeersTest, ADroppedNarIsGoneForPeersAndTheOthersStay) {
   const hyper::DriveKey key = ShardKey();
   const auto shard = Open(key);
   Must(shard->WaitForHead(ReadLimits::Within(kLong)));
-  const std::uint64_t version = shard->version();
+  WaitUntilListed(*shard, "/nar/" + goes.name, true);
   coordinator_.With(
       [&](State& state) { state.drives.at(ToString(key.bytes())).drop_files = {goes.name}; });
-  Must(shard->WaitForVersion(version, ReadLimits::Within(kLong)));
-  const auto view = Must(shard->View(ReadLimits::Within(kLong)));
-  EXPECT_FALSE(Must(view->Entry("/nar/" + goes.name)).has_value());
+  WaitUntilListed(*shard, "/nar/" + goes.name, false);
   EXPECT_TRUE(Read(*shard, "/nar/" + stays.name) == stays.file);
 }
 
