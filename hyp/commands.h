@@ -16,6 +16,8 @@ void AddCatCommand(cli::Program& program);
 void AddGetCommand(cli::Program& program);
 void AddPutCommand(cli::Program& program);
 void AddInfoCommand(cli::Program& program);
+void AddExportCommand(cli::Program& program);
+void AddImportCommand(cli::Program& program);
 void AddMirrorCommand(cli::Program& program);
 void AddSeedCommand(cli::Program& program);
 void AddShardsCommand(cli::Program& program);

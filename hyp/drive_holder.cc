@@ -80,6 +80,18 @@ std::vector<std::string> DriveHolder::LookForShards(const hyper::ReadLimits& lim
   return troubles;
 }
 
+std::vector<std::shared_ptr<hyper::RemoteDrive>> DriveHolder::drives() const {
+  std::vector<std::shared_ptr<hyper::RemoteDrive>> all;
+  for (const bool shards : {false, true}) {
+    for (const auto& [key, drive] : drives_) {
+      if (drive.is_shard == shards) {
+        all.push_back(drive.drive);
+      }
+    }
+  }
+  return all;
+}
+
 Result<std::vector<HeldDrive>> DriveHolder::Status() {
   std::vector<HeldDrive> held;
   for (const auto& [key, drive] : drives_) {
@@ -92,6 +104,7 @@ Result<std::vector<HeldDrive>> DriveHolder::Status() {
     const auto add = [&one](const hyper::RemoteCoreStatus& core) {
       one.blocks_held += core.contiguous_length;
       one.blocks_total += core.head.length;
+      one.bytes_fetched += core.download.bytes_received;
       one.frozen = one.frozen || core.frozen;
     };
     add(status.db);

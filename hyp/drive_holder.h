@@ -1,5 +1,6 @@
 // DriveHolder: keeps whole drives from peers: those that were asked for, and of a mirror every
-// shard that its /mirror.json lists, those that come later too. Made for `hyp seed`.
+// shard that its /mirror.json lists, those that come later too. Made for `hyp seed` and `hyp
+// import`.
 //
 // Threads: one.
 #pragma once
@@ -30,6 +31,7 @@ struct HeldDrive {
   std::uint64_t blocks_held = 0;  // of both cores
   std::uint64_t blocks_total = 0;
   std::uint64_t bytes_held = 0;
+  std::uint64_t bytes_fetched = 0;  // since it was opened
   std::size_t peers = 0;
   bool frozen = false;
   bool whole() const { return version > 0 && blocks_held == blocks_total; }
@@ -48,6 +50,8 @@ class DriveHolder {
   // returned as text.
   std::vector<std::string> LookForShards(const hyper::ReadLimits& limits);
   Result<std::vector<HeldDrive>> Status();
+  // Those that were asked for first, then the shards.
+  std::vector<std::shared_ptr<hyper::RemoteDrive>> drives() const;
 
  private:
   struct Drive {

@@ -35,5 +35,7 @@ int main(int argc, char** argv) {
   hnx::hyp::AddMirrorCommand(program);
   hnx::hyp::AddSeedCommand(program);
   hnx::hyp::AddShardsCommand(program);
+  hnx::hyp::AddImportCommand(program);
+  hnx::hyp::AddExportCommand(program);
   return program.Main(argc, argv);
 }

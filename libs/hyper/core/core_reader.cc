@@ -28,7 +28,9 @@ class CoreReader::Impl {
       HNX_ASSIGN_OR_RETURN(const OplogMark before, ReadOplogMark(*storage, OplogMark{}));
       Result<std::unique_ptr<CoreView>> loaded = CoreView::Load(*storage);
       if (loaded) {
-        (*loaded)->header().key_pair.reset();  // a reader keeps no secrets
+        std::optional<StoredKeyPair>& pair = (*loaded)->header().key_pair;
+        secret_key_here = pair && pair->secret_key;
+        pair.reset();  // a reader keeps no secrets
         return loaded;
       }
       HNX_ASSIGN_OR_RETURN(const OplogMark after, ReadOplogMark(*storage, OplogMark{}));
@@ -73,6 +75,7 @@ class CoreReader::Impl {
 
   std::unique_ptr<CoreStorage> storage;
   std::unique_ptr<CoreView> view;
+  bool secret_key_here = false;
 };
 
 CoreReader::CoreReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -106,6 +109,18 @@ const std::vector<UserDataItem>& CoreReader::user_data() const {
 
 std::string CoreReader::name() const {
   return impl_->storage->Name();
+}
+
+bool CoreReader::secret_key_here() const {
+  return impl_->secret_key_here;
+}
+
+const std::vector<TreeNode>& CoreReader::roots() const {
+  return impl_->view->tree().roots();
+}
+
+Result<TreeNode> CoreReader::Node(TreeIndex index) {
+  return impl_->view->nodes().Get(index);
 }
 
 const CoreHead& CoreReader::head() const {

@@ -23,6 +23,7 @@
 #include "hyper/core/core_head.h"
 #include "hyper/core/core_storage.h"
 #include "hyper/core/hypercore.h"
+#include "hyper/core/merkle_tree.h"
 #include "hyper/core/proof_verifier.h"
 
 namespace hnx::hyper {
@@ -45,8 +46,12 @@ class CoreReader {
   const std::optional<Manifest>& manifest() const;
   const std::vector<UserDataItem>& user_data() const;
   std::string name() const;
+  // Whether the secret key lies with the core, so that this machine may write it. It is not kept.
+  bool secret_key_here() const;
 
   const CoreHead& head() const;
+  // Of the head, verified.
+  const std::vector<TreeNode>& roots() const;
   std::uint64_t length() const { return head().length; }
   std::uint64_t byte_length() const { return head().byte_length; }
 
@@ -60,6 +65,10 @@ class CoreReader {
   Result<ByteRange> Locate(BlockIndex block);
   // The bytes of a run of blocks.
   Result<ByteRange> Locate(BlockRange blocks);
+
+  // The node as the files have it, unverified; blank when it is not here. For those who check a
+  // whole tree from its roots down, instead of each block on its own as Get does.
+  Result<TreeNode> Node(TreeIndex index);
 
   // Answers a peer's request from the head of this view; see BuildProof. With kLocate the caller
   // reads the bytes with ReadBytes and asks StillThere before it sends them: the writer may clear
@@ -85,7 +94,8 @@ class CoreReader {
   };
   Result<LockedBlocks> LockRange(BlockRange blocks, LockWait wait = LockWait::kWait);
 
-  // Bytes of `data` below byte_length(), unverified: only for a range that is locked.
+  // Bytes of `data` below byte_length(), unverified: only for a range that is locked, or that the
+  // caller checks himself.
   Result<void> ReadBytes(ByteOffset at, std::span<std::byte> out);
 
   Result<AuditReport> Audit(const AuditProgress& progress = {});

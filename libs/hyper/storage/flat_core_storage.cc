@@ -104,6 +104,18 @@ Result<std::unique_ptr<FlatCoreStorage>> FlatCoreStorage::OpenReadOnly(
   return storage;
 }
 
+Result<bool> FlatCoreStorage::HasWriter(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / CoreFileName(CoreFile::kOplog);
+  HNX_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY));
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0) {
+    return Errno("look for a lock on", path.string());
+  }
+  return lock.l_type != F_UNLCK;
+}
+
 std::filesystem::path FlatCoreStorage::PathOf(CoreFile file) const {
   return folder_ / CoreFileName(file);
 }

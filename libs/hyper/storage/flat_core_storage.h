@@ -27,6 +27,8 @@ class FlatCoreStorage final : public CoreStorage {
   // For readers: creates and locks nothing, and refuses to write (kPermissionDenied). kNotFound: no
   // such core.
   static Result<std::unique_ptr<FlatCoreStorage>> OpenReadOnly(const std::filesystem::path& folder);
+  // Whether some process has it open for writing now.
+  static Result<bool> HasWriter(const std::filesystem::path& folder);
 
   std::string Name() const override { return folder_.string(); }
   Result<std::size_t> Read(CoreFile file, std::uint64_t offset, std::span<std::byte> out) override;
