@@ -2,19 +2,21 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "cli/option.h"
+#include "cli/terminal.h"
 #include "cli/units.h"
 #include "hyp/address.h"
 #include "hyp/commands.h"
 #include "hyp/drive_source.h"
+#include "hyp/findings.h"
 #include "hyp/link_resolver.h"
+#include "hyp/target_folder.h"
 
 namespace hnx::hyp {
 
@@ -31,72 +33,117 @@ struct GetOptions {
 struct Counts {
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t left_out = 0;
+  std::uint64_t no_file = 0;  // links that lead nowhere, or into shards that are not here
+  Findings left_out;
 };
 
-// Writes beside the destination and renames, so that what bears the name is whole.
-Result<void> WriteFile(const mirror::MirrorFile& file, bool executable, const fs::path& path) {
+Result<void> MakeFolder(const fs::path& folder) {
   std::error_code error;
-  if (path.has_parent_path()) {
-    fs::create_directories(path.parent_path(), error);
-    if (error) {
-      return Unavailable(
-          fmt::format("create folder {}: {}", path.parent_path().string(), error.message()));
-    }
+  fs::create_directories(folder, error);
+  if (error) {
+    return Unavailable(fmt::format("create folder {}: {}", folder.string(), error.message()));
   }
-  const fs::path temporary = path.string() + fmt::format(".part-{}", ::getpid());
-  constexpr unsigned kModeFile = 0644;
-  constexpr unsigned kModeExecutable = 0755;
-  HNX_ASSIGN_OR_RETURN(const UniqueFd out,
-                       OpenFile(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-                                executable ? kModeExecutable : kModeFile));
-  std::uint64_t at = 0;
-  auto written =
-      file.drive->ReadBlob(file.blob, 0, file.size_bytes(), [&](ByteView piece) -> Result<void> {
-        HNX_TRY(WriteAt(out.get(), at, piece));
-        at += piece.size();
-        return {};
-      });
-  if (written) {
-    fs::rename(temporary, path, error);
-    if (!error) {
-      return {};
-    }
-    written = Unavailable(fmt::format("rename to {}: {}", path.string(), error.message()));
-  }
-  fs::remove(temporary, error);
-  return written;
-}
-
-Result<void> GetOne(const mirror::MirrorFile& file, bool executable, const fs::path& path,
-                    Counts& counts) {
-  HNX_TRY(WriteFile(file, executable, path));
-  ++counts.files;
-  counts.bytes += file.size_bytes();
   return {};
 }
+
+// What the drive names is written below one folder, and nowhere else.
+class Getter {
+ public:
+  static Result<std::unique_ptr<Getter>> Into(const fs::path& folder) {
+    HNX_TRY(MakeFolder(folder));
+    HNX_ASSIGN_OR_RETURN(PartsFolder made, PartsFolder::MakeIn(folder));
+    auto parts = std::make_unique<PartsFolder>(std::move(made));
+    HNX_ASSIGN_OR_RETURN(TargetFolder target, TargetFolder::Open(folder, parts->fd()));
+    return std::unique_ptr<Getter>(new Getter(std::move(parts), std::move(target)));
+  }
+
+  // `path`: below the folder, "/a/b". kInvalidArgument: no path that a file can have;
+  // kFailedPrecondition: something is in the way.
+  Result<void> File(const mirror::MirrorFile& file, bool executable, std::string_view path,
+                    Counts& counts) {
+    HNX_ASSIGN_OR_RETURN(const TargetPath target, TargetPath::Parse(path));
+    HNX_TRY(target_.WriteFile(target, executable, [&](const TargetFolder::Sink& sink) {
+      return file.drive->ReadBlob(file.blob, 0, file.size_bytes(), sink);
+    }));
+    ++counts.files;
+    counts.bytes += file.size_bytes();
+    return {};
+  }
+  Result<void> Sync() { return target_.Sync(); }
+
+ private:
+  Getter(std::unique_ptr<PartsFolder> parts, TargetFolder target)
+      : parts_(std::move(parts)), target_(std::move(target)) {}
+
+  std::unique_ptr<PartsFolder> parts_;  // the target refers to it
+  TargetFolder target_;
+};
 
 // Everything below the folder, into `destination`.
 Result<void> GetFolder(const mirror::MirrorView& mirror, const Address& address,
                        const fs::path& destination, Counts& counts) {
+  std::unique_ptr<Getter> getter;  // nothing is made for a folder that is not there
   HNX_ASSIGN_OR_RETURN(const auto list, mirror.index_view()->List(address.path));
   while (true) {
     HNX_ASSIGN_OR_RETURN(const auto entry, list->Next());
     if (!entry) {
-      return {};
+      return getter != nullptr ? getter->Sync() : Result<void>();
     }
     if (!IsNormalPath(entry->path)) {
-      ++counts.left_out;
+      counts.left_out.Add(entry->path + ": no path in normal form");
       continue;
     }
     HNX_ASSIGN_OR_RETURN(const auto file, FindFile(mirror, entry->path));
     if (!file) {
-      ++counts.left_out;
+      ++counts.no_file;
       continue;
     }
-    const std::string below = entry->path.substr(address.path.size() + 1);
-    HNX_TRY(GetOne(*file, entry->executable, destination / below, counts));
+    if (getter == nullptr) {
+      HNX_ASSIGN_OR_RETURN(getter, Getter::Into(destination));
+    }
+    const auto got =
+        getter->File(*file, entry->executable,
+                     std::string_view(entry->path).substr(address.path.size()), counts);
+    if (!got && got.error().code != ErrorCode::kInvalidArgument &&
+        got.error().code != ErrorCode::kFailedPrecondition) {
+      return got;
+    }
+    if (!got) {
+      counts.left_out.Add(got.error().message);
+    }
   }
+}
+
+// One file, under the name that the user gave it.
+Result<void> GetFile(const mirror::MirrorFile& file, bool executable, const fs::path& path,
+                     Counts& counts) {
+  HNX_ASSIGN_OR_RETURN(const auto getter,
+                       Getter::Into(path.has_parent_path() ? path.parent_path() : "."));
+  HNX_TRY(getter->File(file, executable, "/" + path.filename().string(), counts));
+  return getter->Sync();
+}
+
+Result<cli::ExitCode> Report(const Address& address, const fs::path& destination,
+                             const Counts& counts) {
+  const std::uint64_t left_out = counts.left_out.total() + counts.no_file;
+  if (counts.files == 0 && left_out == 0 && !address.path.empty()) {
+    return NotFound(fmt::format("there is nothing at {} in {}", address.path, address.root()));
+  }
+  std::cerr << fmt::format("{} files, {}, in {}\n", counts.files, cli::FormatBytes(counts.bytes),
+                           destination.string());
+  const auto kept = counts.left_out.kept();
+  for (const std::string& why : kept) {
+    std::cerr << "left out: " << cli::Printable(why) << '\n';
+  }
+  if (counts.left_out.total() > kept.size()) {
+    std::cerr << fmt::format("left out: {} more\n", counts.left_out.total() - kept.size());
+  }
+  if (counts.no_file > 0) {
+    std::cerr << fmt::format(
+        "{} entries left out: links that lead nowhere, or into shards that are not here\n",
+        counts.no_file);
+  }
+  return left_out > 0 ? cli::ExitCode::kPartial : cli::ExitCode::kOk;
 }
 
 Result<cli::ExitCode> Get(const GetOptions& options) {
@@ -112,24 +159,13 @@ Result<cli::ExitCode> Get(const GetOptions& options) {
     if (file) {
       HNX_ASSIGN_OR_RETURN(const auto entry, view->index_view()->Entry(address.path));
       const bool into_folder = !options.destination.empty() && fs::is_directory(destination);
-      HNX_TRY(GetOne(*file, entry && entry->executable,
-                     into_folder ? destination / last : destination, counts));
+      HNX_TRY(GetFile(*file, entry && entry->executable,
+                      into_folder ? destination / last : destination, counts));
       return cli::ExitCode::kOk;
     }
   }
   HNX_TRY(GetFolder(*view, address, destination, counts));
-  if (counts.files == 0 && counts.left_out == 0 && !address.path.empty()) {
-    return NotFound(fmt::format("there is nothing at {} in {}", address.path, address.root()));
-  }
-  std::cerr << fmt::format("{} files, {}, in {}\n", counts.files, cli::FormatBytes(counts.bytes),
-                           destination.string());
-  if (counts.left_out > 0) {
-    std::cerr << fmt::format(
-        "{} entries left out: links that lead nowhere, or into shards that are not here\n",
-        counts.left_out);
-    return cli::ExitCode::kPartial;
-  }
-  return cli::ExitCode::kOk;
+  return Report(address, destination, counts);
 }
 
 }  // namespace
@@ -140,7 +176,11 @@ void AddGetCommand(cli::Program& program) {
       "get",
       "Copy a file, or all below a folder, out of a drive. Each block is verified first; a file "
       "gets\n"
-      "its name when it is whole. Links of a mirror become the files they lead to.",
+      "its name when it is whole. Links of a mirror become the files they lead to. Nothing is "
+      "written\n"
+      "outside the destination, whatever the drive says: links that lie in it are not followed, "
+      "and\n"
+      "what cannot be written for that is left out and named (exit code 3).",
       [options] {
         const auto done = Get(*options);
         return done ? *done : Fail(done.error());

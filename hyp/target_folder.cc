@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <utility>
 
 #include <fcntl.h>
@@ -90,6 +91,21 @@ Result<TargetPath> TargetPath::Parse(std::string_view drive_path) {
   }
 }
 
+Result<PartsFolder> PartsFolder::MakeIn(const std::filesystem::path& folder) {
+  std::string name = folder / ".hyp-part-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) {
+    return Errno("create folder", name);
+  }
+  HNX_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return PartsFolder(std::move(name), std::move(fd));
+}
+
+PartsFolder::~PartsFolder() {
+  if (!path_.empty()) {
+    (void)::rmdir(path_.c_str());  // whoever wrote into it removed his files
+  }
+}
+
 Result<TargetFolder> TargetFolder::OpenOrCreate(const std::filesystem::path& parent,
                                                 const std::string& name, const UniqueFd& parts) {
   HNX_ASSIGN_OR_RETURN(const UniqueFd above, OpenFile(parent, O_RDONLY | O_DIRECTORY));
@@ -103,6 +119,12 @@ Result<TargetFolder> TargetFolder::OpenOrCreate(const std::filesystem::path& par
                                               : Errno("open folder", folder.string());
   }
   return TargetFolder(std::move(folder), std::move(root), parts);
+}
+
+Result<TargetFolder> TargetFolder::Open(const std::filesystem::path& folder,
+                                        const UniqueFd& parts) {
+  HNX_ASSIGN_OR_RETURN(UniqueFd root, OpenFile(folder, O_RDONLY | O_DIRECTORY));
+  return TargetFolder(folder, std::move(root), parts);
 }
 
 Result<UniqueFd> TargetFolder::Parent(const TargetPath& path, bool make) const {

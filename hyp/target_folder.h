@@ -15,6 +15,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -54,6 +55,28 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 
+// A folder for temporary names below another one, under a name that nobody can foresee; gone with
+// the object.
+class PartsFolder {
+ public:
+  static Result<PartsFolder> MakeIn(const std::filesystem::path& folder);
+  ~PartsFolder();
+  PartsFolder(PartsFolder&& other) noexcept
+      : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
+  PartsFolder& operator=(PartsFolder&&) = delete;
+  PartsFolder(const PartsFolder&) = delete;
+  PartsFolder& operator=(const PartsFolder&) = delete;
+
+  const UniqueFd& fd() const { return fd_; }
+
+ private:
+  PartsFolder(std::filesystem::path path, UniqueFd fd)
+      : path_(std::move(path)), fd_(std::move(fd)) {}
+
+  std::filesystem::path path_;  // empty: moved away
+  UniqueFd fd_;
+};
+
 class TargetFolder {
  public:
   enum class Kind { kAbsent, kFile, kLink, kOther };
@@ -70,6 +93,9 @@ class TargetFolder {
   // open folder for temporary names, on the same file system, and must outlive this.
   static Result<TargetFolder> OpenOrCreate(const std::filesystem::path& parent,
                                            const std::string& name, const UniqueFd& parts);
+
+  // A folder that the user named; links on the way to it are the user's own and are followed.
+  static Result<TargetFolder> Open(const std::filesystem::path& folder, const UniqueFd& parts);
 
   // Errors: kFailedPrecondition, a link or a file is in the way of the path's folders.
   Result<Found> Look(const TargetPath& path) const;

@@ -234,6 +234,32 @@ tests['a hostile drive leads nowhere'] = async () => {
   await hostile.close()
 }
 
+tests['get follows no link that lies in its folder, and leaves what is in the way'] = async () => {
+  const drive = await new Origin().open('confined')
+  for (const name of ['/plain/file', '/link/file', '/deep/er/file', '/taken', '/linked-file']) await drive.index.put(name, Buffer.from(name))
+  await drive.listen()
+  const outside = path.join(root, 'confined-outside')
+  const folder = path.join(root, 'confined-got')
+  for (const made of [outside, folder, path.join(folder, 'deep'), path.join(folder, 'taken')]) fs.mkdirSync(made)
+  fs.writeFileSync(path.join(outside, 'secret'), 'untouched')
+  fs.symlinkSync(outside, path.join(folder, 'link'))
+  fs.symlinkSync(outside, path.join(folder, 'deep', 'er'))
+  fs.symlinkSync(path.join(outside, 'secret'), path.join(folder, 'linked-file'))
+  const got = await run(['get', drive.key, folder, ...drive.peer])
+  checkEqual(got.status, 3, `left out in part: ${got.err}`)
+  checkEqual(fs.readdirSync(outside), ['secret'], 'nothing was written outside')
+  checkEqual(fs.readFileSync(path.join(outside, 'secret'), 'utf8'), 'untouched', 'nor through a link')
+  for (const name of ['/link/file', '/deep/er/file', '/taken']) check(got.err.includes(`left out: ${folder}${name}: `), `${name} is named: ${got.err}`)
+  checkEqual(filesBelow(folder), ['deep/er', 'link', 'linked-file', 'mirror.json', 'nix-cache-info', 'plain/file', 'run'], 'what is there')
+  checkEqual(fs.readFileSync(path.join(folder, 'linked-file'), 'utf8'), '/linked-file', 'a link gave way to the file of its name')
+  // The folder that the user names may be a link: that is the user's own.
+  const named = path.join(root, 'confined-named')
+  fs.symlinkSync(outside, named)
+  await must(['get', `${drive.key}/plain`, named, ...drive.peer])
+  checkEqual(fs.readFileSync(path.join(outside, 'file'), 'utf8'), '/plain/file', 'into the folder that the link names')
+  await drive.close()
+}
+
 tests['seed: what the origin gave, JavaScript gets from it after the origin has gone'] = async origin => {
   const data = path.join(root, 'seed')
   const seed = start(['seed', origin.key, '--json', '--listen', '127.0.0.1:0', '--data', data, ...origin.peer])
