@@ -36,10 +36,8 @@ struct ImportOptions {
 std::vector<cli::ProgressBar> Bars(const std::vector<HeldDrive>& drives) {
   std::vector<cli::ProgressBar> bars;
   for (const HeldDrive& drive : drives) {
-    if (!drive.whole()) {
-      bars.push_back({drive.key.id().substr(0, 8), drive.blocks_held, drive.blocks_total,
-                      cli::ProgressUnit::kCount, fmt::format("{} peers", drive.peers)});
-    }
+    bars.push_back({drive.key.id().substr(0, 8), drive.blocks_held, drive.blocks_total,
+                    cli::ProgressUnit::kCount, fmt::format("{} peers", drive.peers)});
   }
   return bars;
 }

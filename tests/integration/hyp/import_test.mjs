@@ -6,7 +6,7 @@ import path from 'node:path'
 import readline from 'node:readline'
 
 import { check, checkEqual, generate, judge, openStore, scratch } from '../../interop/js/lib.mjs'
-import { modernJudge, serve, within } from '../../interop/js/replication_lib.mjs'
+import { closed, dial, modernJudge, serve, within } from '../../interop/js/replication_lib.mjs'
 
 const { Corestore, Hyperdrive, SecretStream } = await modernJudge()
 const old = await judge()
@@ -222,6 +222,49 @@ tests['what its owner deleted is not waited for; a file that nobody has is told'
   const { missing } = JSON.parse(part.out)
   check(missing.length === 1 && missing[0].includes(origin.id) && missing[0].includes('/5'), `what is missing: ${missing}`)
   await origin.close()
+}
+
+// Whose key is the public key itself, and whose manifest is of the version before today's.
+for (const [name, options] of Object.entries({ compat: {}, 'version 0': { compat: false, manifestVersion: 0 } })) {
+  tests[`a drive of yesterday's JavaScript (${name}) comes over to today's, and is served by it`] = async () => {
+    const folder = suffix => path.join(root, `yesterday-${name}-${suffix}`)
+    const store = new old.Corestore(folder('origin'), options)
+    const drive = new old.Hyperdrive(store)
+    const files = new Map()
+    for (let i = 0; i < 10; i++) {
+      await drive.put(`/${i}`, generate(i, i * 30_000))
+      files.set(`/${i}`, { seed: i, size: i * 30_000 })
+    }
+    const key = `hyper://${drive.key.toString('hex')}`
+    const server = await serve(SecretStream, store)
+    const report = await importOf(key, folder('imported'), ['--peer', server.address])
+    check(report.drives[0].whole, `all of it is here: ${JSON.stringify(report)}`)
+    await server.close()
+    await drive.close()
+    await store.close()
+
+    await must(['export', key, '--rocksdb', folder('exported'), '--drives', folder('imported')])
+    const today = new Corestore(folder('exported'))
+    const opened = new Hyperdrive(today, drive.key)
+    await opened.ready()
+    await checkFiles(opened, files, 'corestore 7')
+    const again = await serve(SecretStream, today)
+    const peerStore = new Corestore(folder('peer'))
+    const peer = new Hyperdrive(peerStore, drive.key)
+    await peer.ready()
+    const stream = dial(SecretStream, peerStore, Number(again.address.split(':')[1]))
+    await within(SECONDS, 'a peer of the export hears of its head', peer.update({ wait: true }))
+    for (const [file, { seed, size }] of files) {
+      const content = await within(SECONDS, `${file} from the export`, peer.get(file))
+      check(Buffer.from(content).equals(generate(seed, size)), `${file} at a peer of the export`)
+    }
+    await closed(stream)
+    await peer.close()
+    await peerStore.close()
+    await again.close()
+    await opened.close()
+    await today.close()
+  }
 }
 
 tests['nobody there, a wrong address, a drive of one\'s own'] = async () => {
