@@ -39,7 +39,7 @@ hyper::ReadLimits DriveImport::Within() const {
 }
 
 Result<void> DriveImport::WaitForHead() {
-  const auto fresh = holder_.drives().front()->WaitForFreshHead(Within());
+  auto fresh = holder_.drives().front()->WaitForFreshHead(Within());
   if (!fresh && IsNobodyThere(fresh.error())) {
     return Error{ErrorCode::kDeadlineExceeded,
                  fmt::format("nobody who has the drive {} answered within {}; name a peer with "

@@ -54,12 +54,24 @@ void DriveSource::AddTo(CLI::App& command) {
 Result<std::unique_ptr<OpenedMirror>> DriveSource::Open(const hyper::DriveKey& key,
                                                         const Wish& wish) const {
   const auto local = folders.Find(key);
+  if (local && wish.keep_for_good) {
+    return InvalidArgument(fmt::format(
+        "the drive is in {} already; --store keeps what comes from peers", local->string()));
+  }
   if (local) {
     HNX_ASSIGN_OR_RETURN(std::shared_ptr<mirror::MirrorReader> reader, folders.Open(key));
     return std::unique_ptr<OpenedMirror>(std::make_unique<LocalMirror>(std::move(reader)));
   }
   if (peers.wants_nobody()) {
     return NotFound(local.error().message + ", or a peer that has it with --peer HOST:PORT");
+  }
+  if (wish.keep_in && wish.keep_for_good) {
+    HNX_TRY(MakeFolder(*wish.keep_in));
+    HNX_ASSIGN_OR_RETURN(auto lock, FolderLock::Take(*wish.keep_in, "drives",
+                                                     "another hyp uses it; stop that one first"));
+    fs::path folder = lock.folder();
+    return FarMirror::Open(key, peers, {std::move(folder), std::move(lock), false, true},
+                           wish.cancellation);
   }
   if (wish.keep_in) {
     const fs::path folder = *wish.keep_in / "drives";

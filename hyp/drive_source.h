@@ -26,11 +26,15 @@ struct DriveSource {
   struct Wish {
     // Ends reads from peers; none: only the times do.
     std::shared_ptr<hyper::Cancellation> cancellation = {};
-    // Where what is fetched is kept, instead of the data folder.
+    // Where what is fetched is kept, instead of the data folder, until it is given back.
     std::optional<std::filesystem::path> keep_in = {};
+    // Nothing is given back, and no other process may use the folder: a later hyp seed --data of it
+    // serves what was fetched.
+    bool keep_for_good = false;
   };
-  // kNotFound: not in the folders, and peers are not wanted. kDeadlineExceeded: nobody who has it
-  // was found in time.
+  // kInvalidArgument: to be kept for good, but not read from peers. kFailedPrecondition: another
+  // process has the folder. kNotFound: not in the folders, and peers are not wanted.
+  // kDeadlineExceeded: nobody who has it was found in time.
   Result<std::unique_ptr<OpenedMirror>> Open(const hyper::DriveKey& key, const Wish& wish) const;
   Result<std::unique_ptr<OpenedMirror>> Open(const hyper::DriveKey& key) const {
     return Open(key, Wish{});

@@ -177,6 +177,9 @@ Result<void> FarMirror::FetchEntries(const hyper::DriveKey& key, const OnHeld& o
 }
 
 void FarMirror::GiveBack(const hyper::DriveKey& key, const hyper::BlobId& blob) {
+  if (place_.keeps) {
+    return;
+  }
   const auto drive = remote_->Drive(key);
   const auto evicted = drive ? (*drive)->Evict(blob) : Result<void>(drive.error());
   if (!evicted) {  // it costs room on the disk, nothing else

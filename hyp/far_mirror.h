@@ -26,6 +26,7 @@ class FarMirror final : public OpenedMirror {
     // Held while it is open: that no other process fetches into the same folder.
     std::optional<FolderLock> lock;
     bool temporary = false;  // removed afterwards
+    bool keeps = false;      // nothing is given back
   };
 
   // Returns when the newest version is known; an older one that is held is taken, with a warning,

@@ -101,9 +101,8 @@ Result<void> GetFolder(const mirror::MirrorView& mirror, const Address& address,
     if (getter == nullptr) {
       HNX_ASSIGN_OR_RETURN(getter, Getter::Into(destination));
     }
-    const auto got =
-        getter->File(*file, entry->executable,
-                     std::string_view(entry->path).substr(address.path.size()), counts);
+    auto got = getter->File(*file, entry->executable,
+                            std::string_view(entry->path).substr(address.path.size()), counts);
     if (!got && got.error().code != ErrorCode::kInvalidArgument &&
         got.error().code != ErrorCode::kFailedPrecondition) {
       return got;

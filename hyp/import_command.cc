@@ -35,6 +35,7 @@ struct ImportOptions {
 
 std::vector<cli::ProgressBar> Bars(const std::vector<HeldDrive>& drives) {
   std::vector<cli::ProgressBar> bars;
+  bars.reserve(drives.size());
   for (const HeldDrive& drive : drives) {
     bars.push_back({drive.key.id().substr(0, 8), drive.blocks_held, drive.blocks_total,
                     cli::ProgressUnit::kCount, fmt::format("{} peers", drive.peers)});

@@ -45,6 +45,7 @@ struct MirrorOptions {
   DriveSource source;
   std::string address;
   std::string directory;
+  std::string store;  // empty: what was fetched is given back once it is a file
   SelectionOptions selection;
   unsigned threads = 16;
   bool follow = false;
@@ -105,7 +106,10 @@ Result<void> Mirroring::Prepare() {
   fs::remove_all(work_ / "parts", ignored);  // of a run that was killed
   HNX_TRY(MakeFolder(work_ / "parts"));
   HNX_ASSIGN_OR_RETURN(parts_, OpenFile(work_ / "parts", O_RDONLY | O_DIRECTORY));
-  HNX_ASSIGN_OR_RETURN(mirror_, options_.source.Open(address_.key, {stop_.cancellation(), work_}));
+  const bool keep = !options_.store.empty();
+  HNX_ASSIGN_OR_RETURN(
+      mirror_, options_.source.Open(address_.key, {stop_.cancellation(),
+                                                   keep ? fs::path(options_.store) : work_, keep}));
   copy_ = std::make_unique<TreeCopy>(*mirror_, *left_out_, counts_,
                                      std::min(options_.threads, kThreadsMax), stop_.cancellation(),
                                      [this] { Tick(); });
@@ -283,6 +287,9 @@ void AddMirrorCommand(cli::Program& program) {
   cli::AddOption(command, "--match", options->selection.match,
                  "Only store paths whose HASH-NAME matches this regular expression, with all that "
                  "they refer to; of a drive that is no mirror, files by their path");
+  cli::AddOption(command, "--store", options->store,
+                 "Keep what is fetched as drives too, in this folder, for hyp seed --data; takes "
+                 "the same room again. By default it is given back once it is a file");
   cli::AddFlag(command, "--follow", options->follow,
                "Stay, and copy what is added, until a signal comes");
   cli::AddOption(command, "--threads", options->threads, "Files that are copied at once");

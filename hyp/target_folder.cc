@@ -74,7 +74,7 @@ Result<TargetPath> TargetPath::Parse(std::string_view drive_path) {
   while (true) {
     const std::size_t end = rest.find('/');
     const std::string_view part = rest.substr(0, end);
-    if (part.empty() || part == "." || part == ".." || part.find('\0') != part.npos) {
+    if (part.empty() || part == "." || part == ".." || part.find('\0') != std::string_view::npos) {
       return refuse("no name that a file can have");
     }
     if (part.size() > kTargetNameBytesMax) {
@@ -84,7 +84,7 @@ Result<TargetPath> TargetPath::Parse(std::string_view drive_path) {
       return refuse(fmt::format("more than {} folders deep", kTargetDepthMax));
     }
     parts.emplace_back(part);
-    if (end == rest.npos) {
+    if (end == std::string_view::npos) {
       return TargetPath(std::move(parts), std::string(drive_path));
     }
     rest.remove_prefix(end + 1);

@@ -260,6 +260,27 @@ tests['get follows no link that lies in its folder, and leaves what is in the wa
   await drive.close()
 }
 
+tests['mirror --store: what was copied is served afterwards, without the origin'] = async () => {
+  const origin = await new Origin().open('stored')
+  await origin.addNar('first.nar', 5, 400_000)
+  await origin.addNar('second.nar', 6, 1_200_000)
+  await origin.listen()
+  const store = path.join(root, 'kept')
+  await must(['mirror', origin.key, path.join(root, 'stored-copy'), '--store', store, '--json', ...origin.peer])
+  await origin.close()
+  const again = path.join(root, 'stored-again')
+  const seed = start(['seed', origin.key, '--sparse', '--data', store, '--listen', '127.0.0.1:0', '--json'])
+  const { listening: [address] } = await seed.line('address', line => line.listening)
+  // The shard is served once the seeder has read the index's list.
+  await must(['mirror', origin.key, again, '--json', '--peer', address, '--timeout', '20s'])
+  checkFolder(origin, again, 'from the store')
+  const taken = await run(['mirror', origin.key, path.join(root, 'stored-third'), '--store', store, '--peer', address])
+  check(taken.status === 1 && /another hyp uses it/.test(taken.err), `the store is in use: ${taken.status} ${taken.err}`)
+  checkEqual((await seed.stop()).status, 0, `ends well after SIGTERM (${seed.err})`)
+  const local = await run(['mirror', origin.key, path.join(root, 'stored-local'), '--store', store, '--drives', path.join(store, 'drives')])
+  check(local.status === 2 && /--store keeps what comes from peers/.test(local.err), `from a folder: ${local.status} ${local.err}`)
+}
+
 tests['seed: what the origin gave, JavaScript gets from it after the origin has gone'] = async origin => {
   const data = path.join(root, 'seed')
   const seed = start(['seed', origin.key, '--json', '--listen', '127.0.0.1:0', '--data', data, ...origin.peer])
