@@ -184,6 +184,12 @@ void NodeLoop::OnHead(const CoreKey& core, const CoreHead& head) {
   }
 }
 
+void NodeLoop::OnHeadConfirmed(const CoreKey& core) {
+  if (const auto watcher = WatcherOf(core)) {
+    watcher->OnCoreHeadConfirmed(core);
+  }
+}
+
 void NodeLoop::OnBlocks(const CoreKey& core, BlockRange blocks) {
   if (const auto watcher = WatcherOf(core)) {
     watcher->OnCoreBlocks(core, blocks);

@@ -29,6 +29,7 @@ class CoreWatcher {
  public:
   virtual ~CoreWatcher() = default;
   virtual void OnCoreHead(const CoreKey& core, const CoreHead& head) = 0;
+  virtual void OnCoreHeadConfirmed(const CoreKey& core) = 0;
   virtual void OnCoreBlocks(const CoreKey& core, BlockRange blocks) = 0;
   virtual void OnCoreFrozen(const CoreKey& core) = 0;
   // The bridges or the dialled peers came to an end of their search, or began a new one.
@@ -66,6 +67,7 @@ class NodeLoop final : public ReplicationListener {
 
   void OnStreamEnded(StreamId id, const PublicKey& peer, const Error& reason) override;
   void OnHead(const CoreKey& core, const CoreHead& head) override;
+  void OnHeadConfirmed(const CoreKey& core) override;
   void OnBlocks(const CoreKey& core, BlockRange blocks) override;
   void OnLiar(const CoreKey& core, const PublicKey& peer, const ProofRefused& refused) override;
   void OnForkAhead(const CoreKey& core, const ForkAhead& fork) override;

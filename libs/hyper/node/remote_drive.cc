@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How often is asked what no event tells: confirmed heads, what peers have.
+// How often is asked what no event tells: what peers have.
 constexpr milliseconds kAskInterval{50};
 constexpr int kFetchPriority = 1;
 
@@ -127,8 +127,7 @@ Result<void> RemoteDriveImpl::WaitForFreshHead(const ReadLimits& limits) {
     if (fresh && now.version > 0) {
       return {};
     }
-    HNX_TRY(
-        cores_->signal()->WaitChange(seen, limits, Clock::Real().Steady() + kAskInterval, what));
+    HNX_TRY(cores_->signal()->WaitChange(seen, limits, std::nullopt, what));
   }
 }
 
@@ -324,7 +323,12 @@ Result<void> RemoteDriveImpl::Evict(const BlobId& blob) {
 
 Result<RemoteDriveStatus> RemoteDriveImpl::Status() {
   RemoteDriveStatus status;
-  HNX_ASSIGN_OR_RETURN(status.db, cores_->db()->Status());
+  auto db = cores_->db()->Status();
+  if (!db) {
+    const auto ended = cores_->now().ended;
+    return ended ? *ended : db.error();
+  }
+  status.db = *std::move(db);
   if (const RemoteDriveCores::Now now = cores_->now(); now.content) {
     HNX_ASSIGN_OR_RETURN(status.content, now.content->Status());
     status.bytes_on_disk = now.content->bytes_on_disk();

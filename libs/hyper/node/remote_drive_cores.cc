@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "hyper/drive/content_core.h"
 #include "hyper/storage/flat_core_storage.h"
+#include "hyper/storage/frozen_mark.h"
 
 namespace hnx::hyper {
 namespace {
@@ -38,7 +39,14 @@ Result<void> RemoteDriveCores::Open(std::unique_ptr<Corestore> store,
     db_length_ = db->length();
   }
   const bool has_head = db->length() > 0;
-  HNX_ASSIGN_OR_RETURN(Downloader* const downloader, replicator->AddReplica(std::move(db)));
+  const auto db_folder = CoreFolder(options_.folder, DiscoveryKeyOf(db->key()));
+  if (IsMarkedFrozen(db_folder)) {
+    // It is there as it was after the conflict: whoever reads is told why not.
+    End(FrozenError(db_folder, CoreKeyId(db->key())));
+    return {};
+  }
+  HNX_ASSIGN_OR_RETURN(Downloader* const downloader,
+                       replicator->AddReplica(std::move(db), db_folder));
   store_ = std::move(store);
   node_->Watch(db_->key(), weak_from_this());
   node_->SetTopic(db_->key(), {.announce = options_.announce, .lookup = options_.lookup});
@@ -123,12 +131,13 @@ Result<void> RemoteDriveCores::OpenContent(const Bytes& header) {
   }
   HNX_ASSIGN_OR_RETURN(auto replica, store_->OpenReplica(key));
   const std::uint64_t length = replica->length();
-  HNX_ASSIGN_OR_RETURN(Downloader* const downloader, replicator->AddReplica(std::move(replica)));
+  const auto folder = CoreFolder(options_.folder, DiscoveryKeyOf(key));
+  HNX_ASSIGN_OR_RETURN(Downloader* const downloader,
+                       replicator->AddReplica(std::move(replica), folder));
   node_->Watch(key, weak_from_this());
   {
     const MutexLock lock(mutex_);
-    now_.content =
-        std::make_shared<RemoteCore>(node_, key, CoreFolder(options_.folder, DiscoveryKeyOf(key)));
+    now_.content = std::make_shared<RemoteCore>(node_, key, folder);
     now_.content_length = length;
     now_.version = db_length_;
   }

@@ -41,6 +41,7 @@ class RemoteDriveCores final : public CoreWatcher,
   void SetKeep(RemoteDrive::Keep keep);
 
   void OnCoreHead(const CoreKey& core, const CoreHead& head) override;
+  void OnCoreHeadConfirmed(const CoreKey& /*core*/) override { signal_->Notify(); }
   void OnCoreBlocks(const CoreKey& core, BlockRange blocks) override;
   void OnCoreFrozen(const CoreKey& core) override;
   void OnPeersChanged() override { signal_->Notify(); }

@@ -177,7 +177,7 @@ void Downloader::OnRemoteChanged(CoreSession& session) {
   statistics_.remote_length_max = std::max(statistics_.remote_length_max, theirs.length);
   const CoreHead& ours = links_.replica.head();
   if (theirs.fork == ours.fork && theirs.length == ours.length && ours.length > 0) {
-    statistics_.head_confirmed = Now();
+    ConfirmHead();
   }
   if (theirs.fork > ours.fork && !std::exchange(peer.forked, true)) {
     links_.listener.OnForkAhead(ForkAhead{theirs.fork, false});
@@ -515,7 +515,7 @@ void Downloader::Judge(Peer& peer, const Request& request, const DataMessage& da
     const auto fetches = std::exchange(fetches_, {});
     fetches_by_block_.clear();
     fetches_unasked_.clear();
-    links_.freeze();
+    links_.freeze(*conflict);
     links_.listener.OnConflict(*conflict);
     for (const auto& [id, fetch] : fetches) {
       fetch.callback(Error{ErrorCode::kCancelled, "the owner signed two trees"});
@@ -538,7 +538,7 @@ void Downloader::OnStaged(Peer& peer, const Request& request, const DataMessage&
   }
   if (staged.upgraded || links_.replica.staged_bytes() >= kCommitBytes || requests_.empty()) {
     if (staged.upgraded) {
-      statistics_.head_confirmed = Now();
+      ConfirmHead();
     }
     if (const Result<void> committed = Commit(); !committed) {
       Trouble(committed.error());
@@ -679,6 +679,14 @@ void Downloader::CompleteSelections() {
   }
   for (const auto& callback : done) {
     callback();
+  }
+}
+
+void Downloader::ConfirmHead() {
+  const bool first = !statistics_.head_confirmed;
+  statistics_.head_confirmed = Now();
+  if (first) {
+    links_.listener.OnHeadConfirmed();
   }
 }
 

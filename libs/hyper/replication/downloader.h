@@ -79,6 +79,8 @@ class DownloaderListener {
   virtual ~DownloaderListener() = default;
   // A longer head is committed.
   virtual void OnHead(const CoreHead& head) = 0;
+  // For the first time a peer said that ours is its newest head, or proved a newer one.
+  virtual void OnHeadConfirmed() = 0;
   // These blocks are committed.
   virtual void OnBlocks(BlockRange blocks) = 0;
   // A peer lied; its stream is closed.
@@ -115,7 +117,7 @@ class Downloader {
     std::function<void(BlockRange)> announce_blocks;
     // Closes the peer's stream.
     std::function<void(CoreSession&, const Error&)> drop_peer;
-    std::function<void()> freeze;
+    std::function<void(const TreeConflict&)> freeze;
   };
   explicit Downloader(Links links);
   ~Downloader();
@@ -193,6 +195,7 @@ class Downloader {
   void AfterCommit(const ReplicaCore::Committed& committed);
   void CompleteSelections();
   void UpdateDownloading();
+  void ConfirmHead();
   void Trouble(const Error& error);
   void CheckSilence(Peer& peer);
   void SetOvertaken(Peer& peer, bool overtaken);

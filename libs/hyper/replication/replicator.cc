@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "hyper/replication/replica_served.h"
 #include "hyper/storage/flat_core_storage.h"
+#include "hyper/storage/frozen_mark.h"
 
 namespace hnx::hyper {
 
@@ -16,6 +17,7 @@ class Replicator::Listener final : public DownloaderListener {
       : key_(key), listener_(listener == nullptr ? &nobody_ : listener) {}
 
   void OnHead(const CoreHead& head) override { listener_->OnHead(key_, head); }
+  void OnHeadConfirmed() override { listener_->OnHeadConfirmed(key_); }
   void OnBlocks(BlockRange blocks) override { listener_->OnBlocks(key_, blocks); }
   void OnLiar(const PublicKey& peer, const ProofRefused& refused) override {
     listener_->OnLiar(key_, peer, refused);
@@ -37,6 +39,7 @@ struct Replicator::Core {
   const CoreKey key;
   Listener listener;
   bool frozen = false;
+  std::filesystem::path mark_folder;  // where it is noted that it is; empty: nowhere
   // A core in a folder, opened on demand.
   std::optional<std::filesystem::path> folder;
   HeadRule rule = HeadRule::kNewest;
@@ -110,6 +113,11 @@ Result<Replicator::Core*> Replicator::AddCore(const CoreKey& key) {
 Result<void> Replicator::AddFolder(const CoreKey& key, std::filesystem::path core_folder,
                                    HeadRule rule) {
   HNX_ASSIGN_OR_RETURN(Core* const core, AddCore(key));
+  core->mark_folder = core_folder;
+  core->frozen = IsMarkedFrozen(core_folder);
+  if (core->frozen) {
+    Log("replication")->error("{}", FrozenError(core_folder, CoreKeyId(key)).message);
+  }
   core->folder = std::move(core_folder);
   core->rule = rule;
   return {};
@@ -133,7 +141,8 @@ Result<void> Replicator::AddServed(std::unique_ptr<ServedCore> served) {
 
 void Replicator::WatchConflicts(Core& core) {
   core.hub->SetOnConflict([&core](const TreeConflict& conflict) {
-    if (!std::exchange(core.frozen, true)) {
+    if (!core.frozen) {
+      Freeze(core, conflict);
       core.hub->CloseAll();
       core.listener.OnConflict(conflict);
     }
@@ -154,14 +163,33 @@ Downloader::Links Replicator::LinksOf(Core& core) {
           [this](CoreSession& session, const Error& reason) {
             RemoveStream(session.stream_id(), reason);
           },
-          [&core] {
-            core.frozen = true;
+          [&core](const TreeConflict& conflict) {
+            Freeze(core, conflict);
             core.hub->CloseAll();
           }};
 }
 
-Result<Downloader*> Replicator::AddReplica(std::unique_ptr<ReplicaCore> replica) {
+void Replicator::Freeze(Core& core, const TreeConflict& conflict) {
+  core.frozen = true;
+  if (core.mark_folder.empty()) {
+    return;
+  }
+  const std::string what = "fork " + std::to_string(conflict.fork) + ", length " +
+                           std::to_string(conflict.length) +
+                           "\ntree hash here: " + conflict.our_hash.ToHex() +
+                           "\ntree hash there: " + conflict.their_hash.ToHex() + "\n";
+  if (const Result<void> marked = MarkFrozen(core.mark_folder, what); !marked) {
+    Log("replication")->error("core {}: {}", CoreKeyId(core.key), marked.error().ToString());
+  }
+}
+
+Result<Downloader*> Replicator::AddReplica(std::unique_ptr<ReplicaCore> replica,
+                                           std::filesystem::path core_folder) {
+  if (!core_folder.empty() && IsMarkedFrozen(core_folder)) {
+    return FrozenError(core_folder, CoreKeyId(replica->key()));
+  }
   HNX_ASSIGN_OR_RETURN(Core* const core, AddCore(replica->key()));
+  core->mark_folder = std::move(core_folder);
   core->replica = std::move(replica);
   core->hub = std::make_unique<CoreHub>(std::make_unique<ReplicaServed>(*core->replica));
   core->hub->SetDownloader(std::make_unique<Downloader>(LinksOf(*core)));
@@ -187,7 +215,7 @@ Result<Downloader*> Replicator::AcquireReplica(const CoreKey& key,
     return DataLoss("core " + CoreKeyId(key) + ": in " + core_folder.string() +
                     " is another one, " + CoreKeyId((*replica)->key()));
   }
-  return AddReplica(*std::move(replica));
+  return AddReplica(*std::move(replica), core_folder);
 }
 
 void Replicator::ReleaseReplica(const CoreKey& key) {

@@ -49,6 +49,8 @@ class ReplicationListener {
   virtual ~ReplicationListener() = default;
   virtual void OnStreamEnded(StreamId /*id*/, const PublicKey& /*peer*/, const Error& /*reason*/) {}
   virtual void OnHead(const CoreKey& /*core*/, const CoreHead& /*head*/) {}
+  // For the first time a peer said that ours is its newest head, or proved a newer one.
+  virtual void OnHeadConfirmed(const CoreKey& /*core*/) {}
   virtual void OnBlocks(const CoreKey& /*core*/, BlockRange /*blocks*/) {}
   // A peer whose answers do not verify. Its stream is closed; it should not be dialled again soon.
   virtual void OnLiar(const CoreKey& /*core*/, const PublicKey& /*peer*/,
@@ -92,14 +94,17 @@ class Replicator final : public StreamSessionOwner {
 
   // -- Cores. kAlreadyExists: it is there; kResourceExhausted: too many.
 
-  // A core in a folder (with its oplog) that somebody writes; opened when a peer asks.
+  // A core in a folder (with its oplog) that somebody writes; opened when a peer asks. One that is
+  // marked as frozen there (storage/frozen_mark.h) is never opened.
   Result<void> AddFolder(const CoreKey& key, std::filesystem::path core_folder, HeadRule rule);
   // The same, already open; stays so.
   Result<void> AddReader(std::unique_ptr<ReaderCore> reader);
   // Any other.
   Result<void> AddServed(std::unique_ptr<ServedCore> core);
-  // A replica, served too. The Downloader lives until the core is removed.
-  Result<Downloader*> AddReplica(std::unique_ptr<ReplicaCore> replica);
+  // A replica, served too. The Downloader lives until the core is removed. `core_folder`: where it
+  // is noted when the core is frozen; kDataLoss: it is noted there already.
+  Result<Downloader*> AddReplica(std::unique_ptr<ReplicaCore> replica,
+                                 std::filesystem::path core_folder = {});
   // The same from its files, which are made when there are none; or the replica that is there
   // already. It stays until everyone who acquired it (or added it) has released it.
   Result<Downloader*> AcquireReplica(const CoreKey& key, const std::filesystem::path& core_folder);
@@ -153,6 +158,7 @@ class Replicator final : public StreamSessionOwner {
   void AnnounceChange(Core& core, std::uint64_t length_before, std::uint64_t contiguous_before);
   Result<void> RefreshCore(Core& core);
   static void WatchConflicts(Core& core);
+  static void Freeze(Core& core, const TreeConflict& conflict);
   Downloader::Links LinksOf(Core& core);
   void Sweep();
 

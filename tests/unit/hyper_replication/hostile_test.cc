@@ -1,5 +1,9 @@
 // Peers that lie, flood, or ask what nobody asks: each costs itself its stream, and nobody else
 // anything.
+#include <cstdlib>
+#include <filesystem>
+
+#include "hyper/storage/frozen_mark.h"
 #include "scripted_peer.h"
 #include "swarm_fixture.h"
 
@@ -273,6 +277,39 @@ TEST_F(HostileTest, AWriterIsToldThatItsKeySignedASecondTreeAndServesItNoMore) {
   peer->Open(writer.key());
   Settle();
   EXPECT_FALSE(peer->open()) << "never served again";
+}
+
+TEST_F(HostileTest, AFrozenCoreStaysFrozenAfterARestart) {
+  std::string name = (std::filesystem::temp_directory_path() / "hnx-frozen-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  const std::filesystem::path folder(name);
+  Writer writer(7);
+  Writer twin(7);
+  writer.Append(10);
+  twin.Append(10, 120);
+  twin.Append(10);
+  const auto follow = [&folder, &writer](Node& node) {
+    return node.replicator.AddReplica(
+        Must(ReplicaCore::Create(std::make_unique<MemoryCoreStorage>(), writer.key())), folder);
+  };
+  Node& client = AddNode();
+  Must(follow(client))->SetFollow(true);
+  Connect(client, Serve(writer));
+  Finish();
+  ASSERT_FALSE(IsMarkedFrozen(folder));
+  Connect(client, Serve(twin));
+  Finish();
+  ASSERT_EQ(client.events.conflicts.size(), 1U);
+  EXPECT_TRUE(IsMarkedFrozen(folder));
+
+  Node& restarted = AddNode();
+  const auto refused = follow(restarted);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kDataLoss);
+  Must(restarted.replicator.AddFolder(writer.key(), folder, HeadRule::kNewest));
+  EXPECT_TRUE(restarted.StatisticsOf(writer.key()).frozen);
+  EXPECT_EQ(restarted.replicator.FindCore(DiscoveryKeyOf(writer.key())), nullptr);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(HostileTest, AHigherForkIsReportedAndNotFollowed) {
