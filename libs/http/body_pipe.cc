@@ -11,11 +11,23 @@ BodyPipe::BodyPipe(std::size_t bytes_max) : buffer_(bytes_max) {
   HNX_CHECK(bytes_max > 0);
 }
 
+BodyPipe::BodyPipe(std::shared_ptr<BodyPipeBudget> budget) : budget_(std::move(budget)) {}
+
+BodyPipe::~BodyPipe() {
+  MutexLock lock(mutex_);
+  if (budget_ && !buffer_.empty()) {
+    budget_->Give(buffer_.size());
+  }
+}
+
 Result<void> BodyPipe::Write(ByteView bytes) {
   while (!bytes.empty()) {
     std::function<void()> wake;
     {
       MutexLock lock(mutex_);
+      if (buffer_.empty()) {
+        buffer_.resize(budget_->Take());
+      }
       while (!abandoned_ && size_ == buffer_.size()) {
         room_.Wait(mutex_);
       }
@@ -29,6 +41,7 @@ Result<void> BodyPipe::Write(ByteView bytes) {
         std::copy_n(bytes.begin(), run, buffer_.begin() + static_cast<std::ptrdiff_t>(end));
         bytes = bytes.subspan(run);
         size_ += run;
+        written_ += run;
       }
       if (std::exchange(paused_, false)) {
         wake = wake_;
@@ -39,6 +52,11 @@ Result<void> BodyPipe::Write(ByteView bytes) {
     }
   }
   return {};
+}
+
+std::uint64_t BodyPipe::written() const {
+  MutexLock lock(mutex_);
+  return written_;
 }
 
 void BodyPipe::Finish(const Result<void>& outcome) {

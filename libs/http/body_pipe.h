@@ -5,8 +5,11 @@
 // Threads: one writer, one reader; Abandon may come from any.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -17,16 +20,45 @@
 namespace hnx::http {
 
 inline constexpr std::size_t kBodyPipeBytes = std::size_t{512} << 10;
+// All pipes of a server together: when so much is given out, further pipes are of the least size.
+inline constexpr std::size_t kBodyPipesBytesMax = std::size_t{16} << 20;
+inline constexpr std::size_t kBodyPipeBytesMin = std::size_t{64} << 10;
+
+// Threads: any.
+class BodyPipeBudget {
+ public:
+  std::size_t Take() {
+    if (given_.fetch_add(kBodyPipeBytes) + kBodyPipeBytes <= kBodyPipesBytesMax) {
+      return kBodyPipeBytes;
+    }
+    given_ -= kBodyPipeBytes;
+    return kBodyPipeBytesMin;
+  }
+  void Give(std::size_t bytes) {
+    if (bytes == kBodyPipeBytes) {
+      given_ -= bytes;
+    }
+  }
+  std::size_t given() const { return given_; }
+
+ private:
+  std::atomic<std::size_t> given_{0};
+};
 
 class BodyPipe {
  public:
   explicit BodyPipe(std::size_t bytes_max = kBodyPipeBytes);
+  // Takes its memory from `budget` with the first byte, and gives it back in the end.
+  explicit BodyPipe(std::shared_ptr<BodyPipeBudget> budget);
+  ~BodyPipe();
   BodyPipe(const BodyPipe&) = delete;
   BodyPipe& operator=(const BodyPipe&) = delete;
 
   // -- The writer
   // Returns when all of it is in the pipe. kCancelled: nobody reads any more.
   Result<void> Write(ByteView bytes) HNX_EXCLUDES(mutex_);
+  // Bytes written so far, read or not.
+  std::uint64_t written() const HNX_EXCLUDES(mutex_);
   // Nothing more comes. With an error the reader learns, after the bytes, that they are not all.
   void Finish(const Result<void>& outcome) HNX_EXCLUDES(mutex_);
   // `stop` is called once, when nobody reads any more (at once when that is so already): for a
@@ -48,12 +80,14 @@ class BodyPipe {
   void Abandon() HNX_EXCLUDES(mutex_);
 
  private:
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar room_;
+  const std::shared_ptr<BodyPipeBudget> budget_;
   // A ring.
   std::vector<std::byte> buffer_ HNX_GUARDED_BY(mutex_);
   std::size_t begin_ HNX_GUARDED_BY(mutex_) = 0;
   std::size_t size_ HNX_GUARDED_BY(mutex_) = 0;
+  std::uint64_t written_ HNX_GUARDED_BY(mutex_) = 0;
   bool finished_ HNX_GUARDED_BY(mutex_) = false;
   bool broken_ HNX_GUARDED_BY(mutex_) = false;
   bool abandoned_ HNX_GUARDED_BY(mutex_) = false;

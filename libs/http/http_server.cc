@@ -269,6 +269,7 @@ class HttpServer::Impl {
   MHD_Daemon* daemon_ = nullptr;
   // Shared with work that may end after the server.
   const std::shared_ptr<ParkedConnections> parked_ = std::make_shared<ParkedConnections>();
+  const std::shared_ptr<BodyPipeBudget> pipes_ = std::make_shared<BodyPipeBudget>();
   WorkPool waiters_;
   WorkPool streams_;
 };
@@ -399,7 +400,7 @@ MHD_Result HttpServer::Impl::SendDeferred(MHD_Connection* connection, Exchange& 
 std::optional<ResponseHandle> HttpServer::Impl::StartStream(MHD_Connection* connection,
                                                             StreamedBody body,
                                                             const Exchange& exchange) {
-  auto pipe = std::make_shared<BodyPipe>();
+  auto pipe = std::make_shared<BodyPipe>(pipes_);
   pipe->OnReadable([parked = parked_, connection] { parked->Resume(connection); });
   // The body of an answer to HEAD is not looked for.
   if (!exchange.is_head && !streams_.Submit([pipe, write = std::move(body.write)] {

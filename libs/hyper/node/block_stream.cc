@@ -14,6 +14,8 @@ namespace {
 // A view of the disk is looked at anew after so long: blocks that came meanwhile are read from it.
 constexpr std::chrono::milliseconds kLookAgain{250};
 constexpr int kStreamPriority = 1;
+// Blocks that a stream may always have asked for.
+constexpr std::size_t kWindowMin = 2;
 
 }  // namespace
 
@@ -48,17 +50,26 @@ struct BlockStream::Shared {
 };
 
 BlockStream::BlockStream(std::shared_ptr<RemoteCore> core, BlockRange blocks, std::size_t window,
-                         const ReadLimits& limits)
+                         std::uint64_t block_bytes, const ReadLimits& limits)
     : core_(std::move(core)),
       blocks_(blocks),
       window_(std::clamp<std::size_t>(window, 1, kReadAheadBlocksMax)),
+      block_bytes_(block_bytes),
       limits_(limits),
       shared_(std::make_shared<Shared>(std::make_shared<Signal>())),
       cancel_hook_(limits_, shared_->signal),
       next_(blocks.begin),
-      ahead_(blocks.begin) {}
+      ahead_(blocks.begin) {
+  if (window_ > 1) {
+    core_->node().read_ahead().Enter();
+  }
+}
 
 BlockStream::~BlockStream() {
+  if (window_ > 1) {
+    core_->node().read_ahead().Give(reserved_.size() * block_bytes_);
+    core_->node().read_ahead().Leave();
+  }
   {
     const MutexLock lock(shared_->mutex);
     shared_->ended = true;
@@ -87,10 +98,29 @@ Result<Bytes> BlockStream::Next() {
                  here.error().code != ErrorCode::kOutOfRange)) {
       return here;
     }
-    Ask({block});  // given up since we looked
+    Ask({block});  // given up since we looked, or there was no room before
     shared_->asked.erase(block);
   }
-  return Await(block);
+  Result<Bytes> value = Await(block);
+  GiveBack(block);
+  return value;
+}
+
+bool BlockStream::Reserve(BlockIndex block) {
+  if (shared_->asked.size() < kWindowMin) {
+    return true;
+  }
+  if (!core_->node().read_ahead().Take(block_bytes_, reserved_.size() * block_bytes_)) {
+    return false;
+  }
+  reserved_.insert(block);
+  return true;
+}
+
+void BlockStream::GiveBack(BlockIndex block) {
+  if (reserved_.erase(block) > 0) {
+    core_->node().read_ahead().Give(block_bytes_);
+  }
 }
 
 // What lies on the disk is read when its turn comes.
@@ -116,6 +146,10 @@ Result<void> BlockStream::AskAhead() {
       }
     }
     if (!here) {
+      if (!Reserve(ahead_)) {
+        break;
+      }
+      shared_->asked.insert(ahead_);
       missing.push_back(ahead_);
     }
   }

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "hyper/node/peer_dialer.h"
 #include "hyper/node/peer_node.h"
+#include "hyper/node/read_ahead_budget.h"
 #include "hyper/node/swarm_link.h"
 #include "hyper/replication/replicator.h"
 #include "hyper/replication/replicator_driver.h"
@@ -50,6 +51,8 @@ class NodeLoop final : public ReplicationListener {
   void Stop() HNX_EXCLUDES(stop_mutex_);
 
   EventLoop& loop() { return loop_; }
+  // Threads: any.
+  ReadAheadBudget& read_ahead() { return read_ahead_; }
   const std::vector<std::string>& addresses() const { return addresses_; }
   const PublicKey& public_key() const { return transport_.public_key(); }
   const Clock& clock() const { return loop_.clock(); }
@@ -84,6 +87,7 @@ class NodeLoop final : public ReplicationListener {
 
   const PeerNodeOptions options_;
   const PeerNodeEvents events_;
+  ReadAheadBudget read_ahead_;
   EventLoop loop_;
   Transport transport_;
   std::vector<std::string> addresses_;

@@ -34,7 +34,7 @@ RemoteDriveView::RemoteDriveView(Parts parts)
       store_(blocks_, parts_.cache) {}
 
 Result<Bytes> RemoteDriveView::FetchedBlocks::ReadBlock(std::uint64_t seq) const {
-  return BlockStream(core_, {BlockIndex(seq), BlockIndex(seq + 1)}, 1, limits_).Next();
+  return BlockStream(core_, {BlockIndex(seq), BlockIndex(seq + 1)}, 1, 0, limits_).Next();
 }
 
 Result<std::optional<DriveEntry>> RemoteDriveView::Entry(std::string_view path) const {
@@ -65,7 +65,7 @@ Result<BlobExtent> RemoteDriveView::Locate(const BlobId& blob) const {
 
 // The place of a block's bytes; fetches the block when its place is not known.
 Result<ByteRange> RemoteDriveView::PlaceOf(BlockIndex block) const {
-  HNX_TRY(BlockStream(parts_.content, {block, block + 1}, 1, parts_.limits).Next());
+  HNX_TRY(BlockStream(parts_.content, {block, block + 1}, 1, 0, parts_.limits).Next());
   return parts_.content->Locate(block);
 }
 
@@ -118,7 +118,7 @@ Result<void> RemoteDriveView::ReadBlob(const BlobId& blob, std::uint64_t offset,
   std::uint64_t left = length;
   BlockIndex at = start.block;
   for (BlockIndex end = guessed_end; left > 0; end = blob_end) {
-    BlockStream stream(parts_.content, {at, end}, window, parts_.limits);
+    BlockStream stream(parts_.content, {at, end}, window, block_bytes, parts_.limits);
     for (; left > 0 && at < end; ++at) {
       HNX_ASSIGN_OR_RETURN(const Bytes content, stream.Next());
       if (skip >= content.size()) {
