@@ -30,6 +30,16 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
                "Disk for NARs in it; the least recently used go first");
   cli::AddSize(app, "--index-size", options.index_bytes,
                "An index that is larger is not fetched whole");
+  cli::AddOption(
+      app, "--fallback", options.fallbacks,
+      "With --mirror, a binary cache (https://cache.nixos.org) for what the mirror lacks "
+      "or nobody can send now; may be given several times");
+  cli::AddOption(app, "--trusted-public-keys", options.trusted_public_keys,
+                 "Keys whose signatures are believed of a fallback, NAME:BASE64; may be given "
+                 "several times; default: the one of cache.nixos.org");
+  cli::AddOption(app, "--proxy", options.proxy,
+                 "Proxy for fallbacks (http://..., socks5h://...); default: the usual variables");
+  cli::AddOption(app, "--ca-file", options.ca_file, "PEM bundle instead of the system's");
   cli::AddOption(app, "--priority", options.priority,
                  "Priority told to clients; lower is asked first (cache.nixos.org: 40)")
       ->check(CLI::Range(kPriorityMin, kPriorityMax));
@@ -51,6 +61,9 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
 Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& options) {
   using Choice = std::variant<LocalChoice, FarChoice>;
   if (options.mirror.empty()) {
+    if (!options.fallbacks.empty()) {
+      return InvalidArgument("--fallback needs --mirror hyper://KEY and --cache DIR");
+    }
     if (options.drives.empty() || options.index.empty()) {
       return InvalidArgument(
           "which mirror? Give --mirror hyper://KEY for one that is read from peers, or "

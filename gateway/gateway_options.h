@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "hyper/drive/drive_key.h"
+#include "nix/trusted_keys.h"
 #include "swarm/swarm_options.h"
 
 namespace hnx::gateway {
@@ -31,6 +32,10 @@ struct GatewayOptions {
   std::string cache;  // empty: one of its own for each mirror in the user's cache folder
   std::uint64_t cache_bytes = std::uint64_t{10} << 30;
   std::uint64_t index_bytes = std::uint64_t{4} << 30;
+  std::vector<std::string> fallbacks;  // URLs of binary caches
+  std::vector<std::string> trusted_public_keys{std::string(nix::kNixosCacheKey)};
+  std::string proxy;
+  std::string ca_file;
   int priority = 30;
   unsigned threads = 2;
   unsigned connections_max = 10'000;

@@ -1,5 +1,6 @@
 // gateway: a mirror's substituter for Nix clients.
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "cli/program.h"
 #include "cli/stop_signal.h"
+#include "gateway/fallback/fallback_source.h"
 #include "gateway/far/far_mirror_source.h"
 #include "gateway/far/peer_mirror.h"
 #include "gateway/gateway_options.h"
@@ -18,7 +20,6 @@
 #include "gateway/substituter/gateway.h"
 #include "http/http_server.h"
 #include "http/metrics.h"
-#include "swarm/swarm_bridge.h"
 
 namespace hnx::gateway {
 namespace {
@@ -26,6 +27,8 @@ namespace {
 constexpr std::chrono::seconds kDrainTimeout{10};
 // How soon it is noticed that the last peer has left.
 constexpr std::chrono::milliseconds kFarRefresh{200};
+// In --cache.
+constexpr const char* kFallbackFolder = "fallback";
 
 // What both kinds of mirror have in common: the answers, the server, the following.
 class Serving {
@@ -102,47 +105,70 @@ cli::ExitCode ServeLocal(const GatewayOptions& options, const hyper::DriveKey& k
   return serving.Run(stop, [] {});
 }
 
-cli::ExitCode ServeFar(const GatewayOptions& options, const FarChoice& choice,
-                       cli::StopSignal& stop) {
-  const auto log = Log("gateway");
-  std::unique_ptr<swarm::SwarmBridge> bridge;  // outlives the node
+// What --fallback adds to a mirror from afar.
+struct Fallback {
+  std::unique_ptr<Upstreams> upstreams;
+  std::unique_ptr<FallbackNars> nars;
+  std::unique_ptr<FallbackSource> source;
+};
+
+// `options` have fallbacks.
+Result<Fallback> MakeFallback(const GatewayOptions& options, FarMirrorSource& mirror,
+                              FallbackStore& store, http::MetricsRegistry& metrics) {
+  Fallback fallback;
+  HNX_ASSIGN_OR_RETURN(fallback.upstreams,
+                       Upstreams::Create({.urls = options.fallbacks,
+                                          .trusted_public_keys = options.trusted_public_keys,
+                                          .proxy = options.proxy,
+                                          .ca_file = options.ca_file}));
+  fallback.nars = std::make_unique<FallbackNars>(*fallback.upstreams, store, metrics);
+  fallback.source = std::make_unique<FallbackSource>(mirror, *fallback.nars, metrics);
+  return fallback;
+}
+
+Result<std::unique_ptr<PeerMirror>> OpenMirror(const GatewayOptions& options,
+                                               const FarChoice& choice) {
   PeerMirrorOptions mirror_options{.index_key = choice.key, .cache = choice.cache};
   mirror_options.peers = options.peers;
   mirror_options.listen_peers = options.listen_peers;
   if (choice.swarm) {
-    auto started = swarm::SwarmBridge::Start(options.swarm);
-    if (!started) {
-      log->error("{}", started.error().message);
-      return cli::ExitCode::kFailure;
-    }
-    bridge = std::move(*started);
-    mirror_options.swarm_socket = bridge->socket();
+    mirror_options.swarm = options.swarm;
   }
   mirror_options.index_cache_bytes_max = options.index_cache_bytes;
-  const auto mirror = PeerMirror::Open(std::move(mirror_options));
-  if (!mirror) {
-    log->error("{}", mirror.error().message);
-    return cli::ExitCode::kFailure;
+  HNX_ASSIGN_OR_RETURN(auto mirror, PeerMirror::Open(std::move(mirror_options)));
+  for (const auto& address : mirror->node().addresses()) {
+    Log("gateway")->info("peers may connect to {}", address);
   }
-  for (const auto& address : (*mirror)->node().addresses()) {
-    log->info("peers may connect to {}", address);
-  }
+  return mirror;
+}
+
+Result<cli::ExitCode> ServeFar(const GatewayOptions& options, const FarChoice& choice,
+                               cli::StopSignal& stop) {
+  HNX_ASSIGN_OR_RETURN(const auto mirror, OpenMirror(options, choice));
   http::MetricsRegistry metrics;
   FarMirrorSourceOptions source_options;
   source_options.cache = choice.cache;
   source_options.nar_bytes_max = options.cache_bytes;
   source_options.index_whole = choice.index_whole;
   source_options.index_bytes_max = options.index_bytes;
-  const auto source = FarMirrorSource::Open(**mirror, std::move(source_options), metrics);
-  if (!source) {
-    log->error("{}", source.error().message);
-    return cli::ExitCode::kFailure;
+  if (!options.fallbacks.empty()) {
+    source_options.waits = kWaitsWithFallback;
   }
-  Serving serving(options, choice.key, **source, std::min(options.refresh_interval, kFarRefresh),
+  HNX_ASSIGN_OR_RETURN(const auto source,
+                       FarMirrorSource::Open(*mirror, std::move(source_options), metrics));
+  // Also without a fallback: what one left keeps to the bound.
+  HNX_ASSIGN_OR_RETURN(const auto store,
+                       FallbackStore::Open(choice.cache / kFallbackFolder, source->cache()));
+  Fallback fallback;
+  if (!options.fallbacks.empty()) {
+    HNX_ASSIGN_OR_RETURN(fallback, MakeFallback(options, *source, *store, metrics));
+  }
+  MirrorSource& served = fallback.source ? static_cast<MirrorSource&>(*fallback.source) : *source;
+  Serving serving(options, choice.key, served, std::min(options.refresh_interval, kFarRefresh),
                   metrics);
-  (*source)->cache().OnEvicted([&serving] { serving.gateway().ForgetAnswers(); });
-  const auto code = serving.Run(stop, [&source] { (*source)->Cancel(); });
-  (*source)->cache().OnEvicted({});
+  source->cache().OnEvicted([&serving] { serving.gateway().ForgetAnswers(); });
+  const auto code = serving.Run(stop, [&source] { source->Cancel(); });
+  source->cache().OnEvicted({});
   return code;
 }
 
@@ -154,7 +180,13 @@ cli::ExitCode Serve(const GatewayOptions& options) {
     return cli::ExitCode::kUsage;
   }
   if (const auto* far = std::get_if<FarChoice>(&*choice)) {
-    return ServeFar(options, *far, stop);
+    const auto code = ServeFar(options, *far, stop);
+    if (!code) {
+      Log("gateway")->error("{}", code.error().message);
+    }
+    return code                                               ? *code
+           : code.error().code == ErrorCode::kInvalidArgument ? cli::ExitCode::kUsage
+                                                              : cli::ExitCode::kFailure;
   }
   return ServeLocal(options, std::get<LocalChoice>(*choice).key, stop);
 }
@@ -171,6 +203,7 @@ int main(int argc, char** argv) {
       "gateway serve --drives DIR --index hyper://KEY\n"
       "gateway serve --mirror hyper://KEY\n"
       "gateway serve --mirror hyper://KEY --cache DIR --peer peer.example:4711\n"
+      "gateway serve --mirror hyper://KEY --fallback https://cache.nixos.org\n"
       "gateway serve --drives DIR --index hyper://KEY --listen 0.0.0.0:8080 --priority 35\n"
       "nix copy --from http://127.0.0.1:8080 --to /tmp/store /nix/store/...");
   hnx::gateway::AddGatewayOptions(serve, options);

@@ -7,8 +7,12 @@ namespace hnx::gateway {
 using hyper::Availability;
 
 FarFile::FarFile(std::shared_ptr<hyper::RemoteDrive> drive, const hyper::BlobId& blob,
-                 NarCache* cache, const FarPatience& patience)
-    : drive_(std::move(drive)), blob_(blob), cache_(cache), patience_(patience) {}
+                 NarCache* cache, const NarMetrics* counted, const FarPatience& patience)
+    : drive_(std::move(drive)),
+      blob_(blob),
+      cache_(cache),
+      counted_(counted),
+      patience_(patience) {}
 
 Result<Availability> FarFile::Ask() const {
   auto found = drive_->WaitForAvailability(blob_, patience_.Availability());
@@ -55,8 +59,16 @@ Result<void> FarFile::Write(std::uint64_t offset, std::uint64_t length,
   const auto cancellation = std::make_shared<hyper::Cancellation>();
   body.OnAbandon([cancellation] { cancellation->Cancel(); });
   HNX_ASSIGN_OR_RETURN(const auto view, drive_->View(patience_.Stream(cancellation)));
-  return view->ReadBlob(blob_, offset, length,
-                        [&body](ByteView piece) { return body.Write(piece); });
+  if (counted_ != nullptr) {
+    counted_->answers.Add();
+  }
+  return view->ReadBlob(blob_, offset, length, [this, &body](ByteView piece) -> Result<void> {
+    HNX_TRY(body.Write(piece));
+    if (counted_ != nullptr) {
+      counted_->bytes.Add(static_cast<double>(piece.size()));
+    }
+    return {};
+  });
 }
 
 }  // namespace hnx::gateway

@@ -9,6 +9,7 @@
 #include "base/mutex.h"
 #include "gateway/far/nar_cache.h"
 #include "gateway/substituter/mirror_source.h"
+#include "gateway/substituter/nar_metrics.h"
 #include "hyper/node/read_limits.h"
 #include "hyper/node/remote_drive.h"
 #include "mirror/mirror_view.h"
@@ -31,9 +32,9 @@ class FarPatience {
 
 class FarFile final : public FarBytes {
  public:
-  // `cache`: nullptr for a file that is not part of it. The others must outlive the file.
+  // `cache`, `counted`: nullptr for a file that is no NAR. They and `patience` must outlive it.
   FarFile(std::shared_ptr<hyper::RemoteDrive> drive, const hyper::BlobId& blob, NarCache* cache,
-          const FarPatience& patience);
+          const NarMetrics* counted, const FarPatience& patience);
 
   Result<void> CheckAvailable() const override;
   Result<void> Begin(std::uint64_t offset) const override HNX_EXCLUDES(mutex_);
@@ -46,6 +47,7 @@ class FarFile final : public FarBytes {
   const std::shared_ptr<hyper::RemoteDrive> drive_;
   const hyper::BlobId blob_;
   NarCache* const cache_;
+  const NarMetrics* const counted_;
   const FarPatience& patience_;
   mutable Mutex mutex_;
   // Keeps it from being evicted while it comes.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "base/result.h"
@@ -26,8 +27,17 @@ class FarMirror {
       const hyper::ReadLimits& limits) = 0;
   // The index or a listed shard. kNotFound: neither, as far as is known.
   virtual Result<std::shared_ptr<hyper::RemoteDrive>> Drive(const hyper::DriveKey& key) = 0;
+  // Removes what is held of a shard that the mirror does not list any more. kFailedPrecondition: it
+  // is listed, or that is not known yet; kUnavailable: it is in use.
+  virtual Result<void> RemoveUnlisted(const hyper::DriveKey& key) = 0;
   // Connections to peers, whatever they have.
   virtual std::size_t connections() = 0;
+  // On the sockets of all peers since the start: blocks, proofs, what peers say of themselves.
+  struct Traffic {
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+  };
+  virtual Traffic traffic() = 0;
 };
 
 }  // namespace hnx::gateway

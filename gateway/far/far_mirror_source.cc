@@ -27,21 +27,27 @@ Result<std::unique_ptr<FarMirrorSource>> FarMirrorSource::Open(FarMirror& mirror
                                                                FarMirrorSourceOptions options,
                                                                http::MetricsRegistry& metrics,
                                                                const Clock& clock) {
-  HNX_ASSIGN_OR_RETURN(auto held, HeldBlobs::Open(options.cache / kHeldFile));
+  HNX_ASSIGN_OR_RETURN(auto held, HeldNars::Open(options.cache / kHeldFile));
   return std::unique_ptr<FarMirrorSource>(
       new FarMirrorSource(mirror, std::move(options), std::move(held), metrics, clock));
 }
 
 FarMirrorSource::FarMirrorSource(FarMirror& mirror, FarMirrorSourceOptions options,
-                                 std::unique_ptr<HeldBlobs> held, http::MetricsRegistry& metrics,
+                                 std::unique_ptr<HeldNars> held, http::MetricsRegistry& metrics,
                                  const Clock& clock)
     : mirror_(mirror),
       options_(std::move(options)),
       clock_(clock),
       cache_(std::make_unique<NarCache>(mirror, std::move(held), options_.nar_bytes_max, metrics)),
+      nars_from_peers_(metrics, "peers"),
       begin_(clock.Steady()) {
   metrics.GaugeFunction("hnx_gateway_peers", "Connections to peers",
                         [this] { return static_cast<double>(mirror_.connections()); });
+  metrics.GaugeFunction("hnx_gateway_peers_received_bytes",
+                        "Bytes that came from peers since the start, all that they say",
+                        [this] { return static_cast<double>(mirror_.traffic().bytes_in); });
+  metrics.GaugeFunction("hnx_gateway_peers_sent_bytes", "Bytes that went to peers since the start",
+                        [this] { return static_cast<double>(mirror_.traffic().bytes_out); });
   metrics.GaugeFunction("hnx_gateway_index_peers", "Peers that have the index drive",
                         [this] { return static_cast<double>(index_peers_); });
   metrics.GaugeFunction(
@@ -65,7 +71,7 @@ ReadLimits FarMirrorSource::Within(std::chrono::milliseconds time) const {
 }
 
 ReadLimits FarMirrorSource::Lookup() const {
-  return Within(alone() ? kAloneWaitMax : kLookupWaitMax);
+  return Within(alone() ? kAloneWaitMax : options_.waits.lookup);
 }
 
 ReadLimits FarMirrorSource::Availability() const {
@@ -74,7 +80,7 @@ ReadLimits FarMirrorSource::Availability() const {
 
 ReadLimits FarMirrorSource::Stream(std::shared_ptr<hyper::Cancellation> cancellation) const {
   ReadLimits limits;
-  limits.stall_max = kStreamStallMax;
+  limits.stall_max = options_.waits.stream_stall;
   limits.cancellation = std::move(cancellation);
   return limits;
 }
@@ -101,7 +107,7 @@ std::uint64_t FarMirrorSource::version() const {
 
 Result<FarMirrorSource::View> FarMirrorSource::Look() const {
   if (mirror_.index().version() == 0) {
-    auto limits = ReadLimits::Within(kHeadWaitMax);
+    auto limits = ReadLimits::Within(options_.waits.head);
     {
       MutexLock lock(mutex_);
       limits.cancellation = lookups_;
@@ -171,10 +177,11 @@ Result<std::optional<SourceFile>> FarMirrorSource::ToSource(
   HNX_ASSIGN_OR_RETURN(auto drive, mirror_.Drive(file->drive->key()));
   const bool is_nar = drive->key() != mirror_.index().key();
   NarCache* const cache = is_nar ? cache_.get() : nullptr;
+  const NarMetrics* const counted = is_nar ? &nars_from_peers_ : nullptr;
   SourceFile source;
   source.size_bytes = file->size_bytes();
   source.etag = ETagOf(*file);
-  source.far = std::make_shared<FarFile>(std::move(drive), file->blob, cache,
+  source.far = std::make_shared<FarFile>(std::move(drive), file->blob, cache, counted,
                                          static_cast<const FarPatience&>(*this));
   source.open = [cache, file = *std::move(file)]() -> Result<http::FileRegion> {
     HNX_ASSIGN_OR_RETURN(auto region, OpenRegion(file));
@@ -221,6 +228,7 @@ Result<bool> FarMirrorSource::Refresh() {
   }
   ChooseKeep(status);
   KeepGoodView(status);
+  EvictUnlisted();
   return std::exchange(seen_version_, version) != version;
 }
 
@@ -275,6 +283,17 @@ void FarMirrorSource::KeepGoodView(const RemoteDriveStatus& status) {
   if (auto view = mirror_.View(limits); view) {
     MutexLock lock(mutex_);
     good_ = *std::move(view);
+  }
+}
+
+void FarMirrorSource::EvictUnlisted() {
+  View good;
+  {
+    MutexLock lock(mutex_);
+    good = good_;
+  }
+  if (good != nullptr && good->index_version() != swept_version_ && cache_->EvictUnlisted(*good)) {
+    swept_version_ = good->index_version();
   }
 }
 

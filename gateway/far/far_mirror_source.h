@@ -35,6 +35,17 @@ inline constexpr std::chrono::milliseconds kStreamStallMax{60'000};
 // An index whose head no peer confirmed for so long is worth a warning.
 inline constexpr std::chrono::minutes kHeadAgeWarning{10};
 
+// How long peers are waited for.
+struct FarWaits {
+  std::chrono::milliseconds head = kHeadWaitMax;
+  std::chrono::milliseconds lookup = kLookupWaitMax;
+  std::chrono::milliseconds stream_stall = kStreamStallMax;
+};
+// When somebody else can be asked.
+inline constexpr FarWaits kWaitsWithFallback{.head = std::chrono::milliseconds(2000),
+                                             .lookup = std::chrono::milliseconds(3000),
+                                             .stream_stall = std::chrono::milliseconds(5000)};
+
 struct FarMirrorSourceOptions {
   std::filesystem::path cache;  // the record of what is held is kept here
   std::uint64_t nar_bytes_max = std::uint64_t{10} << 30;
@@ -42,6 +53,7 @@ struct FarMirrorSourceOptions {
   // those are not; else nothing.
   bool index_whole = true;
   std::uint64_t index_bytes_max = std::uint64_t{4} << 30;
+  FarWaits waits{};
 };
 
 class FarMirrorSource final : public MirrorSource, private FarPatience {
@@ -70,9 +82,8 @@ class FarMirrorSource final : public MirrorSource, private FarPatience {
  private:
   using View = std::shared_ptr<const mirror::MirrorView>;
 
-  FarMirrorSource(FarMirror& mirror, FarMirrorSourceOptions options,
-                  std::unique_ptr<HeldBlobs> held, http::MetricsRegistry& metrics,
-                  const Clock& clock);
+  FarMirrorSource(FarMirror& mirror, FarMirrorSourceOptions options, std::unique_ptr<HeldNars> held,
+                  http::MetricsRegistry& metrics, const Clock& clock);
 
   hyper::ReadLimits Lookup() const override;
   hyper::ReadLimits Availability() const override;
@@ -90,12 +101,14 @@ class FarMirrorSource final : public MirrorSource, private FarPatience {
   void Observe(const hyper::RemoteDriveStatus& status) HNX_EXCLUDES(mutex_);
   void ChooseKeep(const hyper::RemoteDriveStatus& status);
   void KeepGoodView(const hyper::RemoteDriveStatus& status) HNX_EXCLUDES(mutex_);
+  void EvictUnlisted() HNX_EXCLUDES(mutex_);
   void WarnOfAge(const hyper::RemoteDriveStatus& status);
 
   FarMirror& mirror_;
   const FarMirrorSourceOptions options_;
   const Clock& clock_;
   const std::unique_ptr<NarCache> cache_;
+  const NarMetrics nars_from_peers_;
   std::atomic<std::size_t> index_peers_{0};
   std::atomic<bool> looked_{false};  // index_peers_ is known
   std::atomic<bool> cancelled_{false};
@@ -103,6 +116,7 @@ class FarMirrorSource final : public MirrorSource, private FarPatience {
 
   // Of the thread that refreshes.
   std::uint64_t seen_version_ = 0;
+  std::uint64_t swept_version_ = 0;  // NARs of shards that left it are gone
   hyper::RemoteDrive::Keep keep_ = hyper::RemoteDrive::Keep::kSparse;
   bool warned_ = false;
   const Clock::SteadyTime begin_;

@@ -1,5 +1,7 @@
-#include "gateway/far/held_blobs.h"
+#include "gateway/far/held_nars.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -12,15 +14,21 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "mirror/index_layout.h"
 
 namespace hnx::gateway {
 namespace {
 
 // The file is written anew when it has so many lines more than twice what is held.
 constexpr std::uint64_t kHistoryLinesMax = 10'000;
-constexpr std::size_t kLineCharsMax = 256;
+constexpr std::size_t kLineCharsMax = 512;
+constexpr std::string_view kFileWord = "file";
 
-std::string LineOf(char sign, const HeldBlob& held) {
+std::string LineOf(char sign, const HeldNar& held) {
+  if (!held.file.empty()) {
+    return std::string(1, sign) + ' ' + std::string(kFileWord) + ' ' + held.file + ' ' +
+           std::to_string(held.blob.byte_length) + '\n';
+  }
   return std::string(1, sign) + ' ' + held.drive.id() + ' ' +
          std::to_string(held.blob.block_offset) + ' ' + std::to_string(held.blob.block_length) +
          ' ' + std::to_string(held.blob.byte_offset) + ' ' + std::to_string(held.blob.byte_length) +
@@ -44,7 +52,7 @@ bool ReadNumber(std::string_view& line, std::uint64_t& number) {
 
 struct Line {
   char sign = '+';
-  HeldBlob held;
+  HeldNar held;
 };
 
 // nullopt: cut off, or not ours.
@@ -53,11 +61,21 @@ std::optional<Line> ParseLine(std::string_view line) {
     return std::nullopt;
   }
   const auto sign = NextWord(line);
-  const auto key = hyper::DriveKey::Parse(NextWord(line));
+  if (sign != "+" && sign != "-") {
+    return std::nullopt;
+  }
+  const auto drive = NextWord(line);
   hyper::BlobId blob;
-  if ((sign != "+" && sign != "-") || !key || !ReadNumber(line, blob.block_offset) ||
-      !ReadNumber(line, blob.block_length) || !ReadNumber(line, blob.byte_offset) ||
-      !ReadNumber(line, blob.byte_length) || !line.empty()) {
+  if (drive == kFileWord) {
+    const auto name = NextWord(line);
+    if (!mirror::IsSafeName(name) || !ReadNumber(line, blob.byte_length) || !line.empty()) {
+      return std::nullopt;
+    }
+    return Line{sign.front(), HeldNar::File(std::string(name), blob.byte_length)};
+  }
+  const auto key = hyper::DriveKey::Parse(drive);
+  if (!key || !ReadNumber(line, blob.block_offset) || !ReadNumber(line, blob.block_length) ||
+      !ReadNumber(line, blob.byte_offset) || !ReadNumber(line, blob.byte_length) || !line.empty()) {
     return std::nullopt;
   }
   return Line{sign.front(), {*key, blob}};
@@ -65,13 +83,19 @@ std::optional<Line> ParseLine(std::string_view line) {
 
 }  // namespace
 
-Result<std::unique_ptr<HeldBlobs>> HeldBlobs::Open(std::filesystem::path file) {
-  std::unique_ptr<HeldBlobs> held(new HeldBlobs(std::move(file)));
+HeldNar HeldNar::File(std::string name, std::uint64_t size_bytes) {
+  hyper::BlobId blob;
+  blob.byte_length = size_bytes;
+  return {hyper::DriveKey(std::array<std::byte, hyper::DriveKey::kBytes>{}), blob, std::move(name)};
+}
+
+Result<std::unique_ptr<HeldNars>> HeldNars::Open(std::filesystem::path file) {
+  std::unique_ptr<HeldNars> held(new HeldNars(std::move(file)));
   HNX_TRY(held->Load());
   return held;
 }
 
-Result<void> HeldBlobs::Load() {
+Result<void> HeldNars::Load() {
   MutexLock lock(mutex_);
   std::ifstream log(file_);
   std::string text;
@@ -89,7 +113,7 @@ Result<void> HeldBlobs::Load() {
   return Rewrite();
 }
 
-void HeldBlobs::Remember(const HeldBlob& blob) {
+void HeldNars::Remember(const HeldNar& blob) {
   const auto found = places_.find(blob);
   if (found != places_.end()) {
     order_.splice(order_.end(), order_, found->second);
@@ -100,7 +124,7 @@ void HeldBlobs::Remember(const HeldBlob& blob) {
   bytes_ += blob.blob.byte_length;
 }
 
-bool HeldBlobs::Drop(const HeldBlob& blob) {
+bool HeldNars::Drop(const HeldNar& blob) {
   const auto found = places_.find(blob);
   if (found == places_.end()) {
     return false;
@@ -111,7 +135,7 @@ bool HeldBlobs::Drop(const HeldBlob& blob) {
   return true;
 }
 
-void HeldBlobs::Use(const HeldBlob& blob) {
+void HeldNars::Use(const HeldNar& blob) {
   MutexLock lock(mutex_);
   if (!order_.empty() && order_.back() == blob) {
     return;
@@ -120,32 +144,43 @@ void HeldBlobs::Use(const HeldBlob& blob) {
   Append('+', blob);
 }
 
-void HeldBlobs::Forget(const HeldBlob& blob) {
+void HeldNars::Forget(const HeldNar& blob) {
   MutexLock lock(mutex_);
   if (Drop(blob)) {
     Append('-', blob);
   }
 }
 
-void HeldBlobs::Pin(const HeldBlob& blob) {
+void HeldNars::ForgetDrive(const hyper::DriveKey& drive) {
+  MutexLock lock(mutex_);
+  std::vector<HeldNar> gone;
+  std::copy_if(order_.begin(), order_.end(), std::back_inserter(gone),
+               [&drive](const HeldNar& held) { return held.file.empty() && held.drive == drive; });
+  for (const HeldNar& held : gone) {
+    Drop(held);
+    Append('-', held);
+  }
+}
+
+void HeldNars::Pin(const HeldNar& blob) {
   MutexLock lock(mutex_);
   pinned_.insert(blob);
 }
 
-void HeldBlobs::Unpin(const HeldBlob& blob) {
+void HeldNars::Unpin(const HeldNar& blob) {
   MutexLock lock(mutex_);
   if (const auto found = pinned_.find(blob); found != pinned_.end()) {
     pinned_.erase(found);
   }
 }
 
-std::vector<HeldBlob> HeldBlobs::Beyond(std::uint64_t bytes_max) const {
+std::vector<HeldNar> HeldNars::Beyond(std::uint64_t bytes_max) const {
   MutexLock lock(mutex_);
-  std::vector<HeldBlob> beyond;
+  std::vector<HeldNar> beyond;
   std::uint64_t left = bytes_;
   std::size_t count = order_.size();
-  for (const HeldBlob& blob : order_) {
-    if (left <= bytes_max && count <= kHeldBlobsMax) {
+  for (const HeldNar& blob : order_) {
+    if (left <= bytes_max && count <= kHeldNarsMax) {
       break;
     }
     if (!pinned_.contains(blob)) {
@@ -157,18 +192,37 @@ std::vector<HeldBlob> HeldBlobs::Beyond(std::uint64_t bytes_max) const {
   return beyond;
 }
 
-std::uint64_t HeldBlobs::bytes() const {
+std::vector<HeldNar> HeldNars::Files() const {
+  MutexLock lock(mutex_);
+  std::vector<HeldNar> files;
+  std::copy_if(order_.begin(), order_.end(), std::back_inserter(files),
+               [](const HeldNar& held) { return !held.file.empty(); });
+  return files;
+}
+
+std::set<hyper::DriveKey> HeldNars::Drives() const {
+  MutexLock lock(mutex_);
+  std::set<hyper::DriveKey> drives;
+  for (const HeldNar& held : order_) {
+    if (held.file.empty()) {
+      drives.insert(held.drive);
+    }
+  }
+  return drives;
+}
+
+std::uint64_t HeldNars::bytes() const {
   MutexLock lock(mutex_);
   return bytes_;
 }
 
-std::size_t HeldBlobs::count() const {
+std::size_t HeldNars::count() const {
   MutexLock lock(mutex_);
   return order_.size();
 }
 
 // A line that is lost (a full disk) costs no more than a power cut would.
-void HeldBlobs::Append(char sign, const HeldBlob& blob) {
+void HeldNars::Append(char sign, const HeldNar& blob) {
   const std::string line = LineOf(sign, blob);
   if (::write(log_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
     Log("gateway")->debug("{}: a line could not be written", file_.string());
@@ -181,9 +235,9 @@ void HeldBlobs::Append(char sign, const HeldBlob& blob) {
   }
 }
 
-Result<void> HeldBlobs::Rewrite() {
+Result<void> HeldNars::Rewrite() {
   std::string text;
-  for (const HeldBlob& blob : order_) {
+  for (const HeldNar& blob : order_) {
     text += LineOf('+', blob);
   }
   HNX_TRY(WriteFileDurably(file_, AsBytes(text)));

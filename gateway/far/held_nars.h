@@ -1,7 +1,8 @@
-// HeldBlobs: which NARs a cache on disk holds (or has begun to), in the order of their last use.
+// HeldNars: which NARs a cache on disk holds (or has begun to), in the order of their last use.
 // Kept in a file, so that a cache is bounded after a restart too:
 //
-//   + <drive's id> <first block> <blocks> <first byte> <bytes>\n     was used
+//   + <drive's id> <first block> <blocks> <first byte> <bytes>\n     was used: blocks of a drive
+//   + file <its name> <bytes>\n                                      the same: a file of its own
 //   - <the same>\n                                                   went
 //
 // Lines are appended as things happen, and the file is written anew when it is mostly history. What
@@ -17,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/file.h"
@@ -27,39 +29,46 @@
 
 namespace hnx::gateway {
 
-struct HeldBlob {
+// Blocks of a drive, or a file that came from a fallback.
+struct HeldNar {
   hyper::DriveKey drive;
   hyper::BlobId blob;
+  std::string file{};  // not empty: a file; of `blob` its length counts only
 
-  auto operator<=>(const HeldBlob&) const = default;
+  static HeldNar File(std::string name, std::uint64_t size_bytes);
+  auto operator<=>(const HeldNar&) const = default;
 };
 
-inline constexpr std::size_t kHeldBlobsMax = 4'000'000;
+inline constexpr std::size_t kHeldNarsMax = 4'000'000;
 
-class HeldBlobs {
+class HeldNars {
  public:
-  static Result<std::unique_ptr<HeldBlobs>> Open(std::filesystem::path file);
+  static Result<std::unique_ptr<HeldNars>> Open(std::filesystem::path file);
 
   // The most recently used from now on.
-  void Use(const HeldBlob& blob) HNX_EXCLUDES(mutex_);
-  void Forget(const HeldBlob& blob) HNX_EXCLUDES(mutex_);
+  void Use(const HeldNar& blob) HNX_EXCLUDES(mutex_);
+  void Forget(const HeldNar& blob) HNX_EXCLUDES(mutex_);
+  // All of a drive.
+  void ForgetDrive(const hyper::DriveKey& drive) HNX_EXCLUDES(mutex_);
   // Its bytes go out or come in now: not among those to evict. One call each.
-  void Pin(const HeldBlob& blob) HNX_EXCLUDES(mutex_);
-  void Unpin(const HeldBlob& blob) HNX_EXCLUDES(mutex_);
+  void Pin(const HeldNar& blob) HNX_EXCLUDES(mutex_);
+  void Unpin(const HeldNar& blob) HNX_EXCLUDES(mutex_);
 
   // Those that have to go so that at most `bytes_max` are left, the least recently used first, none
   // that is pinned.
-  std::vector<HeldBlob> Beyond(std::uint64_t bytes_max) const HNX_EXCLUDES(mutex_);
+  std::vector<HeldNar> Beyond(std::uint64_t bytes_max) const HNX_EXCLUDES(mutex_);
+  std::vector<HeldNar> Files() const HNX_EXCLUDES(mutex_);
+  std::set<hyper::DriveKey> Drives() const HNX_EXCLUDES(mutex_);
   std::uint64_t bytes() const HNX_EXCLUDES(mutex_);
   std::size_t count() const HNX_EXCLUDES(mutex_);
 
  private:
-  explicit HeldBlobs(std::filesystem::path file) : file_(std::move(file)) {}
+  explicit HeldNars(std::filesystem::path file) : file_(std::move(file)) {}
 
   Result<void> Load() HNX_EXCLUDES(mutex_);
-  void Remember(const HeldBlob& blob) HNX_REQUIRES(mutex_);
-  bool Drop(const HeldBlob& blob) HNX_REQUIRES(mutex_);
-  void Append(char sign, const HeldBlob& blob) HNX_REQUIRES(mutex_);
+  void Remember(const HeldNar& blob) HNX_REQUIRES(mutex_);
+  bool Drop(const HeldNar& blob) HNX_REQUIRES(mutex_);
+  void Append(char sign, const HeldNar& blob) HNX_REQUIRES(mutex_);
   // All that is held, in one go.
   Result<void> Rewrite() HNX_REQUIRES(mutex_);
 
@@ -67,9 +76,9 @@ class HeldBlobs {
   mutable Mutex mutex_;
   UniqueFd log_ HNX_GUARDED_BY(mutex_);
   std::uint64_t lines_ HNX_GUARDED_BY(mutex_) = 0;
-  std::list<HeldBlob> order_ HNX_GUARDED_BY(mutex_);  // least recently used first
-  std::map<HeldBlob, std::list<HeldBlob>::iterator> places_ HNX_GUARDED_BY(mutex_);
-  std::multiset<HeldBlob> pinned_ HNX_GUARDED_BY(mutex_);
+  std::list<HeldNar> order_ HNX_GUARDED_BY(mutex_);  // least recently used first
+  std::map<HeldNar, std::list<HeldNar>::iterator> places_ HNX_GUARDED_BY(mutex_);
+  std::multiset<HeldNar> pinned_ HNX_GUARDED_BY(mutex_);
   std::uint64_t bytes_ HNX_GUARDED_BY(mutex_) = 0;
 };
 

@@ -6,7 +6,7 @@
 
 namespace hnx::gateway {
 
-NarCache::NarCache(FarMirror& mirror, std::unique_ptr<HeldBlobs> held, std::uint64_t bytes_max,
+NarCache::NarCache(FarMirror& mirror, std::unique_ptr<HeldNars> held, std::uint64_t bytes_max,
                    http::MetricsRegistry& metrics)
     : mirror_(mirror),
       held_(std::move(held)),
@@ -28,7 +28,12 @@ void NarCache::OnEvicted(std::function<void()> on_evicted) {
   on_evicted_ = std::move(on_evicted);
 }
 
-std::shared_ptr<const void> NarCache::Expect(const HeldBlob& blob) {
+void NarCache::OnEvictFile(EvictFile evict_file) {
+  MutexLock lock(evict_mutex_);
+  evict_file_ = std::move(evict_file);
+}
+
+std::shared_ptr<const void> NarCache::Expect(const HeldNar& blob) {
   held_->Pin(blob);
   std::shared_ptr<const void> pin(
       held_.get(), [held = held_, blob](const void* /*held*/) { held->Unpin(blob); });
@@ -40,7 +45,7 @@ std::shared_ptr<const void> NarCache::Expect(const HeldBlob& blob) {
 void NarCache::Trim() {
   MutexLock lock(evict_mutex_);
   bool any = false;
-  for (const HeldBlob& blob : held_->Beyond(bytes_max_)) {
+  for (const HeldNar& blob : held_->Beyond(bytes_max_)) {
     any = Evict(blob) || any;
   }
   if (any && on_evicted_) {
@@ -48,9 +53,39 @@ void NarCache::Trim() {
   }
 }
 
-bool NarCache::Evict(const HeldBlob& blob) {
-  const auto drive = mirror_.Drive(blob.drive);
-  const auto evicted = drive ? (*drive)->Evict(blob.blob) : Result<void>(drive.error());
+bool NarCache::EvictUnlisted(const mirror::MirrorView& mirror) {
+  MutexLock lock(evict_mutex_);
+  bool all = true;
+  bool any = false;
+  for (const hyper::DriveKey& drive : held_->Drives()) {
+    if (mirror.IsListed(drive)) {
+      continue;
+    }
+    if (const auto removed = mirror_.RemoveUnlisted(drive); !removed) {
+      Log("gateway")->debug("{}", removed.error().ToString());
+      all = false;
+      continue;
+    }
+    held_->ForgetDrive(drive);
+    Log("gateway")->info("shard {} left the mirror: what was held of it is removed", drive.id());
+    any = true;
+  }
+  if (any && on_evicted_) {
+    on_evicted_();
+  }
+  return all;
+}
+
+Result<void> NarCache::Remove(const HeldNar& blob) {
+  if (!blob.file.empty()) {
+    return evict_file_ ? evict_file_(blob.file) : Result<void>(Unavailable("the store is closed"));
+  }
+  HNX_ASSIGN_OR_RETURN(const auto drive, mirror_.Drive(blob.drive));
+  return drive->Evict(blob.blob);
+}
+
+bool NarCache::Evict(const HeldNar& blob) {
+  const auto evicted = Remove(blob);
   if (!evicted) {
     // Being sent, or its shard is not known (yet): another time.
     Log("gateway")->debug("a NAR stays in the cache: {}", evicted.error().ToString());

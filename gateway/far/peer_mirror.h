@@ -3,12 +3,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "gateway/far/far_mirror.h"
 #include "hyper/node/peer_node.h"
 #include "mirror/remote_mirror.h"
+#include "swarm/swarm_bridge.h"
 
 namespace hnx::gateway {
 
@@ -17,7 +20,7 @@ struct PeerMirrorOptions {
   std::filesystem::path cache;       // one folder per drive in it; made when missing
   std::vector<std::string> peers{};  // "HOST:PORT" each
   std::vector<std::string> listen_peers{};
-  std::string swarm_socket{};  // empty: no swarm
+  std::optional<swarm::SwarmOptions> swarm{};  // none: not in the swarm
   std::size_t index_cache_bytes_max = std::size_t{64} << 20;
 };
 
@@ -34,13 +37,19 @@ class PeerMirror final : public FarMirror {
   Result<std::shared_ptr<hyper::RemoteDrive>> Drive(const hyper::DriveKey& key) override {
     return mirror_->Drive(key);
   }
+  Result<void> RemoveUnlisted(const hyper::DriveKey& key) override {
+    return mirror_->RemoveUnlisted(key);
+  }
   std::size_t connections() override;
+  Traffic traffic() override;
 
   hyper::PeerNode& node() { return *node_; }
 
  private:
-  PeerMirror(std::unique_ptr<hyper::PeerNode> node, std::unique_ptr<mirror::RemoteMirror> mirror);
+  PeerMirror(std::unique_ptr<swarm::SwarmBridge> bridge, std::unique_ptr<hyper::PeerNode> node,
+             std::unique_ptr<mirror::RemoteMirror> mirror);
 
+  const std::unique_ptr<swarm::SwarmBridge> bridge_;  // null: not in the swarm
   const std::unique_ptr<hyper::PeerNode> node_;
   const std::unique_ptr<mirror::RemoteMirror> mirror_;
 };

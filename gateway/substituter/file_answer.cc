@@ -67,6 +67,10 @@ const char* ReasonFor(ErrorCode code) {
       return "no-head";
     case ErrorCode::kCancelled:
       return "stopping";
+    case ErrorCode::kAborted:
+      return "fallback-down";
+    case ErrorCode::kUnauthenticated:
+      return "fallback-untrusted";
     default:
       return nullptr;
   }

@@ -26,10 +26,12 @@ http::ServerResponse AnswerAbsent(std::string_view reason);
 http::ServerResponse AnswerUnavailable(std::string_view reason);
 // For a failure to read the mirror. What cannot be told now is AnswerUnavailable, so that the
 // client goes on to its next substituter, with one of the reasons
-//   no-peers     nobody who is connected has it
+//   no-peers     nobody who is connected has it, and no fallback
 //   peers-slow   those who have it did not answer in time
 //   no-head      nothing is known of the mirror yet
 //   stopping     the gateway ends
+//   fallback-down       the mirror lacks it, and a fallback that may have it does not answer
+//   fallback-untrusted  a fallback's narinfo is not signed by a key that is trusted
 // The rest is 503 (drive-unreadable): clients try again or go elsewhere; logs the cause.
 http::ServerResponse AnswerBroken(const Error& cause);
 

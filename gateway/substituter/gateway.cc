@@ -72,20 +72,11 @@ Gateway::Gateway(const MirrorSource& source, GatewaySettings settings,
           std::vector<http::HttpHeader>{{"Content-Type", "text/x-nix-cache-info"},
                                         {"Cache-Control", kCacheForAnHour}},
           CacheInfoText(std::clamp(settings_.priority, kPriorityMin, kPriorityMax)))),
-      nars_held_(MakeNarMetrics(metrics, "held")),
-      nars_from_peers_(MakeNarMetrics(metrics, "peer")),
-      nars_from_nowhere_(MakeNarMetrics(metrics, "none")) {
+      nars_held_(metrics, "held"),
+      nars_from_nowhere_(metrics, "none") {
   for (int kind = 0; kind < kRouteKinds; ++kind) {
     route_metrics_.push_back(MakeMetrics(static_cast<RouteKind>(kind)));
   }
-}
-
-Gateway::NarMetrics Gateway::MakeNarMetrics(http::MetricsRegistry& metrics, const char* source) {
-  return {
-      metrics.Counter("hnx_gateway_nar_answers_total",
-                      "Requests for NARs, by where their bytes come from", {{"source", source}}),
-      metrics.Counter("hnx_gateway_nar_bytes_total", "Bytes of these answers",
-                      {{"source", source}})};
 }
 
 Gateway::RouteMetrics Gateway::MakeMetrics(RouteKind kind) {
@@ -186,14 +177,12 @@ ServerResponse Gateway::AnswerNar(const ServerRequest& request, std::string_view
     return AnswerAbsent("unknown-nar");
   }
   auto response = AnswerFile(request, **nar, "application/x-nix-nar", kCacheForEver);
-  NarMetrics& source = response.file     ? nars_held_
-                       : response.stream ? nars_from_peers_
-                                         : nars_from_nowhere_;
-  if (response.status != 304 && response.status != 416) {
-    source.answers.Add();
-    if (&source != &nars_from_nowhere_) {
-      source.bytes.Add(static_cast<double>(response.body_bytes()));
-    }
+  const bool is_body = response.status == 200 || response.status == 206;
+  if (is_body && response.file) {
+    nars_held_.answers.Add();
+    nars_held_.bytes.Add(static_cast<double>(response.body_bytes()));
+  } else if (!is_body && response.status != 304 && response.status != 416) {
+    nars_from_nowhere_.answers.Add();
   }
   if (response.status == 404) {
     nar_infos_.DistrustCache();

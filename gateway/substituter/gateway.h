@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "gateway/substituter/channel_handler.h"
 #include "gateway/substituter/mirror_source.h"
+#include "gateway/substituter/nar_metrics.h"
 #include "gateway/substituter/narinfo_handler.h"
 #include "gateway/substituter/route.h"
 #include "http/http_server.h"
@@ -45,12 +46,6 @@ class Gateway {
     http::MetricHistogram seconds;
   };
 
-  struct NarMetrics {
-    http::MetricCounter answers;
-    http::MetricCounter bytes;
-  };
-
-  static NarMetrics MakeNarMetrics(http::MetricsRegistry& metrics, const char* source);
   http::ServerResponse AnswerNow(const http::ServerRequest& request, const Route& route,
                                  Clock::SteadyTime begin);
   void Count(const http::ServerResponse& response, const Route& route, bool is_get,
@@ -71,8 +66,8 @@ class Gateway {
   const ChannelHandler channels_;
   const std::shared_ptr<const http::PreparedResponse> cache_info_;
   std::vector<RouteMetrics> route_metrics_;  // by RouteKind
+  // Those that are streamed are counted by whoever has them.
   NarMetrics nars_held_;
-  NarMetrics nars_from_peers_;
   NarMetrics nars_from_nowhere_;
 };
 

@@ -1,9 +1,11 @@
 // MirrorSource: what the gateway's handlers need of a mirror. One implementation reads drives in
-// local folders (drive_mirror_source.h), one reads them from peers (far/far_mirror_source.h); tests
-// have another.
+// local folders (drive_mirror_source.h), one reads them from peers (far/far_mirror_source.h), one
+// adds ordinary binary caches (fallback/fallback_source.h); tests have another.
 //
 // Errors: kUnavailable, kDeadlineExceeded, kCancelled and kFailedPrecondition say that it cannot be
-// told now (no peer, too slow, no head yet), and not that anything is wrong.
+// told now (no peer, too slow, no head yet), and not that anything is wrong. With a fallback:
+// kAborted: it does not answer (now) either; kUnauthenticated: what it says is not signed by a key
+// that is trusted.
 //
 // Threads: every method may be called from any thread at once.
 #pragma once

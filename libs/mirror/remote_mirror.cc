@@ -1,7 +1,9 @@
 #include "mirror/remote_mirror.h"
 
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "base/mutex.h"
@@ -36,6 +38,7 @@ class RemoteMirror::Impl : public std::enable_shared_from_this<Impl> {
     return description_;
   }
   std::vector<std::shared_ptr<RemoteDrive>> OpenDrives() const HNX_EXCLUDES(mutex_);
+  Result<void> RemoveUnlisted(const DriveKey& key) HNX_EXCLUDES(mutex_);
 
   const RemoteMirrorOptions options_;
   const std::shared_ptr<RemoteDrive> index_;
@@ -213,6 +216,30 @@ Result<std::shared_ptr<RemoteDrive>> RemoteMirror::Impl::Shard(const DriveKey& k
   return drive;
 }
 
+Result<void> RemoteMirror::Impl::RemoveUnlisted(const DriveKey& key) {
+  const MutexLock opening(opening_mutex_);
+  std::shared_ptr<RemoteDrive> dropped;
+  {
+    const MutexLock lock(mutex_);
+    if (described_version_ == 0 || key == options_.index_key ||
+        description_->listed.contains(key)) {
+      return FailedPrecondition("remove drive " + key.id() + ": the mirror may list it");
+    }
+    if (const auto found = shards_.find(key); found != shards_.end()) {
+      if (found->second.drive.use_count() > 1) {
+        return Unavailable("remove drive " + key.id() + ": somebody reads it");
+      }
+      dropped = std::move(found->second.drive);
+      shards_.erase(found);
+    }
+  }
+  dropped.reset();
+  std::error_code failed;
+  std::filesystem::remove_all(options_.cache / key.id(), failed);
+  return failed ? Result<void>(Unavailable("remove drive " + key.id() + ": " + failed.message()))
+                : Result<void>();
+}
+
 std::vector<std::shared_ptr<RemoteDrive>> RemoteMirror::Impl::OpenDrives() const {
   std::vector<std::shared_ptr<RemoteDrive>> drives{index_};
   const MutexLock lock(mutex_);
@@ -256,6 +283,10 @@ Result<std::shared_ptr<RemoteDrive>> RemoteMirror::Drive(const DriveKey& key) {
     return NotFound("drive " + key.id() + ": the mirror's index does not list it");
   }
   return impl_->Shard(key);
+}
+
+Result<void> RemoteMirror::RemoveUnlisted(const DriveKey& key) {
+  return impl_->RemoveUnlisted(key);
 }
 
 std::vector<std::shared_ptr<RemoteDrive>> RemoteMirror::OpenDrives() const {

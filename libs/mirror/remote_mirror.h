@@ -54,6 +54,10 @@ class RemoteMirror {
 
   // The index or a listed shard, opened when it is not. kNotFound: neither.
   Result<std::shared_ptr<hyper::RemoteDrive>> Drive(const hyper::DriveKey& key);
+  // For a shard that the mirror does not list any more: closes it and removes its folder in the
+  // cache. kFailedPrecondition: it is listed, or it is not known yet what is; kUnavailable:
+  // somebody uses it.
+  Result<void> RemoveUnlisted(const hyper::DriveKey& key);
   // Those that are open now.
   std::vector<std::shared_ptr<hyper::RemoteDrive>> OpenDrives() const;
 

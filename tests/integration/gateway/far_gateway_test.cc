@@ -7,111 +7,11 @@
 #include <fstream>
 #include <thread>
 
-#include "gateway/far/far_mirror_source.h"
-#include "gateway/far/peer_mirror.h"
+#include "far_fixture.h"
 #include "mirror/drive_link.h"
-#include "mirror_fixture.h"
 
 namespace hnx::gateway {
 namespace {
-
-using std::chrono::milliseconds;
-
-template <class T>
-T Must(Result<T> result) {
-  EXPECT_TRUE(result) << result.error().message;
-  return *std::move(result);
-}
-
-std::string Noise(std::size_t size, std::uint64_t seed) {
-  std::string text(size, '\0');
-  std::uint64_t state = seed * 2 + 1;
-  for (char& c : text) {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    c = static_cast<char>(state >> 56);
-  }
-  return text;
-}
-
-// A gateway with an empty disk.
-struct FarSide {
-  ~FarSide() {
-    if (server) {
-      source->Cancel();
-      server->Stop();
-      refresher->Stop();
-    }
-  }
-  RawAnswer Get(const std::string& path, const std::string& headers = {}) {
-    RawClient client(server->port());
-    return client.Ask(Request(path, headers));
-  }
-  RawAnswer GetNarInfo(int number) { return Get("/" + StoreHash(number) + ".narinfo"); }
-  RawAnswer GetNar(int number, const std::string& headers = {}) {
-    return Get("/nar/" + NarFileName(number), headers);
-  }
-
-  http::MetricsRegistry metrics;
-  std::unique_ptr<PeerMirror> mirror;
-  std::unique_ptr<FarMirrorSource> source;
-  std::unique_ptr<SourceRefresher> refresher;
-  std::unique_ptr<Gateway> gateway;
-  std::unique_ptr<http::HttpServer> server;
-};
-
-class FarGatewayTest : public MirrorTest {
- protected:
-  std::unique_ptr<hyper::PeerNode> StartOrigin(std::uint64_t bytes_per_second = 0) {
-    hyper::PeerNodeOptions options;
-    options.listen = {"127.0.0.1:0"};
-    options.transport.peer.send_bytes_per_second = bytes_per_second;
-    auto node = Must(hyper::PeerNode::Start(std::move(options)));
-    for (const auto* drive : {index_.get(), shard_.get()}) {
-      EXPECT_TRUE(node->AddServedDrive({.key = drive->key(),
-                                        .content_key = drive->content_key(),
-                                        .folder = folder_ / drive->key().id()}));
-    }
-    return node;
-  }
-  std::unique_ptr<FarSide> StartFar(const std::vector<std::string>& peers,
-                                    std::uint64_t nar_bytes_max = std::uint64_t{1} << 30,
-                                    const std::string& cache = "cache") {
-    auto far = std::make_unique<FarSide>();
-    PeerMirrorOptions options{.index_key = index_->key(), .cache = folder_ / cache};
-    options.peers = peers;
-    options.listen_peers = {"127.0.0.1:0"};
-    far->mirror = Must(PeerMirror::Open(std::move(options)));
-    FarMirrorSourceOptions source_options;
-    source_options.cache = folder_ / cache;
-    source_options.nar_bytes_max = nar_bytes_max;
-    far->source =
-        Must(FarMirrorSource::Open(*far->mirror, std::move(source_options), far->metrics));
-    far->refresher =
-        std::make_unique<SourceRefresher>(*far->source, milliseconds(50), far->metrics);
-    far->gateway = std::make_unique<Gateway>(*far->source, GatewaySettings{}, far->metrics,
-                                             [raw = far.get()] { return raw->refresher->Ready(); });
-    far->source->cache().OnEvicted([raw = far.get()] { raw->gateway->ForgetAnswers(); });
-    http::HttpServerOptions server_options;
-    server_options.listen = "127.0.0.1:0";
-    server_options.drain_timeout = milliseconds(500);
-    far->server = Must(http::HttpServer::Start(
-        server_options, [raw = far.get()](const http::ServerRequest& request) {
-          return raw->gateway->Answer(request);
-        }));
-    far->refresher->Start();
-    return far;
-  }
-  static std::uint64_t BytesSent(hyper::PeerNode& node) {
-    return Must(node.Statistics()).traffic.bytes_up;
-  }
-  // Until every lookup knows that nobody is there.
-  static void WaitUntilAlone(FarSide& far) {
-    while (far.mirror->connections() > 0) {
-      std::this_thread::yield();
-    }
-    ASSERT_TRUE(far.source->Refresh());
-  }
-};
 
 TEST_F(FarGatewayTest, AColdGatewayAnswersWithTheOriginsBytes) {
   const std::string nar = Noise(3'000'000, 1);
@@ -207,8 +107,8 @@ TEST_F(FarGatewayTest, EvictionKeepsTheBoundAndWhatWentComesAgain) {
   while (far->source->cache().bytes() > 2'500'000) {
     ASSERT_TRUE(far->source->Refresh());
   }
-  const auto shard = Must(far->mirror->Drive(shard_->key()));
-  EXPECT_LE(Must(shard->Status()).bytes_on_disk, 2'700'000U);
+  const auto shard = MustHave(far->mirror->Drive(shard_->key()));
+  EXPECT_LE(MustHave(shard->Status()).bytes_on_disk, 2'700'000U);
   EXPECT_TRUE(far->GetNar(0).body == nars.at(0));
 }
 
@@ -228,8 +128,8 @@ TEST_F(FarGatewayTest, TheBoundHoldsAfterARestart) {
   while (far->source->cache().bytes() > 1'500'000) {
     ASSERT_TRUE(far->source->Refresh());
   }
-  const auto shard = Must(far->mirror->Drive(shard_->key()));
-  EXPECT_LE(Must(shard->Status()).bytes_on_disk, 1'700'000U);
+  const auto shard = MustHave(far->mirror->Drive(shard_->key()));
+  EXPECT_LE(MustHave(shard->Status()).bytes_on_disk, 1'700'000U);
 }
 
 TEST_F(FarGatewayTest, APeerThatDiesInTheMiddleIsReplacedFromThePointReached) {
@@ -278,6 +178,25 @@ TEST_F(FarGatewayTest, WhatIsPublishedLaterIsFoundAndServedOn) {
   EXPECT_EQ(next->GetNar(2).body, "nar 2");
 }
 
+TEST_F(FarGatewayTest, WhatIsHeldOfAShardThatLeftTheMirrorGoes) {
+  Publish(1, Noise(1'000'000, 1));
+  const auto origin = StartOrigin();
+  const auto far = StartFar(origin->addresses());
+  ASSERT_EQ(far->GetNar(1).status, 200);
+  const auto folder = folder_ / "cache" / shard_->key().id();
+  ASSERT_TRUE(std::filesystem::exists(folder));
+  ASSERT_GT(far->source->cache().bytes(), 0U);
+  mirror::MirrorJson description;
+  description.upstream = "https://cache.example";
+  PutInIndex("/mirror.json", description.Serialize());
+  origin->RefreshServed(index_->key());
+  while (far->source->cache().bytes() > 0) {
+    std::this_thread::yield();
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  EXPECT_EQ(far->GetNarInfo(1).Header("X-Hypercore-Reason"), "nar-not-here");
+}
+
 // The real Nix: a path that was made here, substituted through a gateway with an empty disk.
 TEST_F(FarGatewayTest, NixCopiesFromAColdGateway) {
   ASSERT_EQ(std::system("command -v nix-store > /dev/null"), 0)
@@ -299,20 +218,21 @@ TEST_F(FarGatewayTest, NixCopiesFromAColdGateway) {
   ASSERT_EQ(run(copy + "--from " + work + "/store --to file://" + work + "/made " + path), 0);
   for (const auto& file : std::filesystem::directory_iterator(work + "/made/nar")) {
     const std::string name = file.path().filename();
-    Must(shard_->Put("/nar/" + name, AsBytes(Must(ReadWholeFile(file.path(), 1 << 24)))));
+    MustHave(shard_->Put("/nar/" + name, AsBytes(MustHave(ReadWholeFile(file.path(), 1 << 24)))));
     LinkInIndex("/nar/" + name, mirror::DriveLink::Make(shard_->key(), name));
   }
   for (const auto& file : std::filesystem::directory_iterator(work + "/made")) {
     if (file.path().extension() == ".narinfo") {
-      PutInIndex("/" + file.path().filename().string(), Must(ReadWholeFile(file.path(), 1 << 20)));
+      PutInIndex("/" + file.path().filename().string(),
+                 MustHave(ReadWholeFile(file.path(), 1 << 20)));
     }
   }
   const auto origin = StartOrigin();
   const auto far = StartFar(origin->addresses());
   const auto copied =
       run(copy + "--from http://" + far->server->address() + " --to " + work + "/copied " + path);
-  EXPECT_EQ(copied, 0) << Must(ReadWholeFile(work + "/log", 1 << 20));
-  EXPECT_TRUE(Must(ReadWholeFile(work + "/copied" + path, 1 << 24)) == payload);
+  EXPECT_EQ(copied, 0) << MustHave(ReadWholeFile(work + "/log", 1 << 20));
+  EXPECT_TRUE(MustHave(ReadWholeFile(work + "/copied" + path, 1 << 24)) == payload);
   ASSERT_EQ(std::system(("chmod -R u+w " + work).c_str()), 0);
 }
 

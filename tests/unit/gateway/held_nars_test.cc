@@ -1,4 +1,4 @@
-#include "gateway/far/held_blobs.h"
+#include "gateway/far/held_nars.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -8,31 +8,31 @@
 namespace hnx::gateway {
 namespace {
 
-class HeldBlobsTest : public ::testing::Test {
+class HeldNarsTest : public ::testing::Test {
  protected:
-  HeldBlobsTest() {
+  HeldNarsTest() {
     std::string name = (std::filesystem::temp_directory_path() / "hnx-held-XXXXXX").string();
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     folder_ = name;
     Open();
   }
-  ~HeldBlobsTest() override {
+  ~HeldNarsTest() override {
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
   void Open() {
     held_.reset();
-    auto opened = HeldBlobs::Open(folder_ / "held");
+    auto opened = HeldNars::Open(folder_ / "held");
     ASSERT_TRUE(opened) << opened.error().message;
     held_ = *std::move(opened);
   }
-  static HeldBlob Blob(std::uint64_t number) {
+  static HeldNar Blob(std::uint64_t number) {
     std::array<std::byte, hyper::DriveKey::kBytes> key{};
     key.fill(std::byte{7});
     return {hyper::DriveKey(key), {number, 1, number * 100, 100}};
   }
-  std::vector<HeldBlob> Blobs(std::initializer_list<std::uint64_t> numbers) {
-    std::vector<HeldBlob> blobs;
+  std::vector<HeldNar> Blobs(std::initializer_list<std::uint64_t> numbers) {
+    std::vector<HeldNar> blobs;
     for (const auto number : numbers) {
       blobs.push_back(Blob(number));
     }
@@ -40,10 +40,10 @@ class HeldBlobsTest : public ::testing::Test {
   }
 
   std::filesystem::path folder_;
-  std::unique_ptr<HeldBlobs> held_;
+  std::unique_ptr<HeldNars> held_;
 };
 
-TEST_F(HeldBlobsTest, WhatWasNotUsedForLongestGoesFirst) {
+TEST_F(HeldNarsTest, WhatWasNotUsedForLongestGoesFirst) {
   for (const std::uint64_t number : {1, 2, 3, 1}) {
     held_->Use(Blob(number));
   }
@@ -54,7 +54,7 @@ TEST_F(HeldBlobsTest, WhatWasNotUsedForLongestGoesFirst) {
   EXPECT_EQ(held_->Beyond(0), Blobs({2, 3, 1}));
 }
 
-TEST_F(HeldBlobsTest, WhatIsPinnedStaysAsOftenAsItIsPinned) {
+TEST_F(HeldNarsTest, WhatIsPinnedStaysAsOftenAsItIsPinned) {
   held_->Use(Blob(1));
   held_->Use(Blob(2));
   held_->Pin(Blob(1));
@@ -66,7 +66,7 @@ TEST_F(HeldBlobsTest, WhatIsPinnedStaysAsOftenAsItIsPinned) {
   EXPECT_EQ(held_->Beyond(100), Blobs({1}));
 }
 
-TEST_F(HeldBlobsTest, ItIsKnownAgainAfterARestart) {
+TEST_F(HeldNarsTest, ItIsKnownAgainAfterARestart) {
   for (const std::uint64_t number : {1, 2, 3, 1}) {
     held_->Use(Blob(number));
   }
@@ -76,7 +76,7 @@ TEST_F(HeldBlobsTest, ItIsKnownAgainAfterARestart) {
   EXPECT_EQ(held_->Beyond(0), Blobs({2, 1}));
 }
 
-TEST_F(HeldBlobsTest, LinesThatAreCutOffOrForeignAreLeftOut) {
+TEST_F(HeldNarsTest, LinesThatAreCutOffOrForeignAreLeftOut) {
   held_->Use(Blob(1));
   const std::string id = Blob(1).drive.id();
   std::ofstream(folder_ / "held", std::ios::app) << "+ " << id << " 1 2\n"
@@ -91,13 +91,31 @@ TEST_F(HeldBlobsTest, LinesThatAreCutOffOrForeignAreLeftOut) {
   EXPECT_EQ(held_->Beyond(0), Blobs({1, 2}));
 }
 
-TEST_F(HeldBlobsTest, TheFileDoesNotGrowWithTheUses) {
+TEST_F(HeldNarsTest, TheFileDoesNotGrowWithTheUses) {
   for (int i = 0; i < 30'000; ++i) {
     held_->Use(Blob(static_cast<std::uint64_t>(i % 2)));
   }
   EXPECT_LT(std::filesystem::file_size(folder_ / "held"), 2'000'000U);
   Open();
   EXPECT_EQ(held_->count(), 2U);
+}
+
+TEST_F(HeldNarsTest, FilesAreRememberedBesideBlobs) {
+  const HeldNar file = HeldNar::File("hash-file.nar", 50);
+  held_->Use(Blob(1));
+  held_->Use(file);
+  held_->Use(HeldNar::File("gone.nar", 70));
+  held_->Forget(HeldNar::File("gone.nar", 70));
+  Open();
+  EXPECT_EQ(held_->bytes(), 150U);
+  EXPECT_EQ(held_->Files(), std::vector{file});
+  EXPECT_EQ(held_->Beyond(0), (std::vector{Blob(1), file}));
+}
+
+TEST_F(HeldNarsTest, NamesThatLeadElsewhereAreNotBelieved) {
+  std::ofstream(folder_ / "held") << "+ file ../../etc/passwd 7\n+ file .hidden 7\n+ file good 7\n";
+  Open();
+  EXPECT_EQ(held_->Files(), std::vector{HeldNar::File("good", 7)});
 }
 
 }  // namespace
