@@ -1,7 +1,7 @@
 // hyp export writes stores that today's JavaScript stack opens: corestore 7 reads every file of them,
 // serves them to others, who verify what they get; more is added later; what is damaged, sparse or
 // somebody else's is told.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import hypercoreId from 'hypercore-id-encoding'
@@ -250,6 +250,20 @@ tests['while JavaScript has the store open, an export says so'] = async () => {
     const refused = exportTo(small, store)
     check(refused.status === 1 && /another process has it open/.test(refused.err), `refused: ${refused.status} ${refused.err}`)
   })
+  mustExport(small, store)
+}
+
+tests['a drive that a process is writing is not exported: its tail might still be cut off'] = async () => {
+  const writer = spawn(path.join(process.env.HNX_BIN_DIR, 'drive_tool'), [small.folder], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const ended = new Promise(resolve => writer.on('close', resolve))
+  writer.stdin.write('open\nhead\n')
+  await within(SECONDS, 'the writer has the drive', new Promise(resolve => writer.stdout.once('data', resolve)))
+  const store = path.join(root, 'written-store')
+  const refused = exportTo(small, store)
+  check(refused.status === 1 && /a process is writing it now/.test(refused.err), `refused: ${refused.status} ${refused.err}`)
+  check(!fs.existsSync(store), 'and nothing was made')
+  writer.stdin.end()
+  await within(SECONDS, 'the writer ends', ended)
   mustExport(small, store)
 }
 
