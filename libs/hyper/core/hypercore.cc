@@ -53,6 +53,39 @@ Result<std::unique_ptr<Hypercore>> Hypercore::Open(std::unique_ptr<CoreStorage> 
   return std::unique_ptr<Hypercore>(new Hypercore(std::move(impl)));
 }
 
+Result<std::unique_ptr<Hypercore>> Hypercore::TakeOver(std::unique_ptr<CoreStorage> storage,
+                                                       NewCore core) {
+  HNX_ASSIGN_OR_RETURN(auto opened, Open(std::move(storage)));
+  if (opened->writable()) {
+    return opened;
+  }
+  Impl& impl = *opened->impl_;
+  const CoreHead& head = impl.view->head();
+  if (opened->key() != CoreKeyOf(core.manifest)) {
+    return impl.OutOfOrder("it is not the core of this key pair");
+  }
+  if (head.fork != 0) {
+    return impl.OutOfOrder("it is at fork " + std::to_string(head.fork) +
+                           ", our own cores never leave fork 0");
+  }
+  if (!impl.view->identity().manifest) {
+    impl.view->LearnManifest(core.manifest);
+  }
+  if (head.length > 0) {
+    // Ed25519 signatures are deterministic: a head of ours carries exactly this one.
+    HNX_ASSIGN_OR_RETURN(const Bytes ours, SignTree(impl.view->identity(), core.key_pair.public_key,
+                                                    core.key_pair.secret_key, head));
+    if (ours != head.signature) {
+      return impl.OutOfOrder("its head is not signed as this key pair signs");
+    }
+  }
+  OplogHeader& header = impl.view->header();
+  header.key_pair = StoredKeyPair{core.key_pair.public_key, std::move(core.key_pair.secret_key)};
+  header.user_data = std::move(core.user_data);
+  HNX_TRY(impl.Flush());
+  return opened;
+}
+
 const CoreKey& Hypercore::key() const {
   return impl_->view->identity().key;
 }
@@ -108,6 +141,16 @@ Result<void> Hypercore::ReadBytes(ByteOffset at, std::span<std::byte> out) {
 
 Result<ByteRange> Hypercore::Locate(BlockIndex block) {
   return impl_->view->Locate(block);
+}
+
+Result<std::optional<Hash>> Hypercore::TreeHashAt(std::uint64_t length) {
+  if (length > head().length) {
+    return Error{ErrorCode::kOutOfRange, "core " + name() + " at length " + std::to_string(length) +
+                                             ": it has " + std::to_string(head().length)};
+  }
+  HNX_ASSIGN_OR_RETURN(const std::optional<MerkleTree> tree,
+                       impl_->view->nodes().TryTreeOf(length));
+  return tree ? std::optional(tree->hash()) : std::nullopt;
 }
 
 Result<Proof> Hypercore::Prove(const ProofRequest& request, BlockBytes block_bytes) {

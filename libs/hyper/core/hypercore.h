@@ -123,6 +123,12 @@ class Hypercore {
   // kNotFound: no core there. kDataLoss: its files contradict one another or its signature; nothing
   // was changed then.
   static Result<std::unique_ptr<Hypercore>> Open(std::unique_ptr<CoreStorage> storage);
+  // Opens a copy of a core of our own that was filled from peers (replica_core.h), with gaps or
+  // without, and gives it its secret key: from here on it is written here. Blocks that are missing
+  // stay absent; appending needs none of them. Idempotent. kFailedPrecondition: a core of somebody
+  // else, of another fork than 0, or with a signature that this key pair does not give.
+  static Result<std::unique_ptr<Hypercore>> TakeOver(std::unique_ptr<CoreStorage> storage,
+                                                     NewCore core);
   // Does not flush: everything acknowledged is durable already.
   ~Hypercore();
   Hypercore(const Hypercore&) = delete;
@@ -185,6 +191,9 @@ class Hypercore {
   Result<void> ReadBytes(ByteOffset at, std::span<std::byte> out);
   // Where a block lies.
   Result<ByteRange> Locate(BlockIndex block);
+  // The tree hash that this core had at an earlier length; none when a node of it is not here.
+  // kOutOfRange beyond the length.
+  Result<std::optional<Hash>> TreeHashAt(std::uint64_t length);
   // Answers a peer's request from the committed state; see BuildProof.
   Result<Proof> Prove(const ProofRequest& request, BlockBytes block_bytes = BlockBytes::kRead);
 

@@ -161,14 +161,30 @@ Result<std::unique_ptr<Hypercore>> Corestore::OpenOrCreate(NewCore core) {
   return Hypercore::Create(std::move(storage), std::move(core));
 }
 
-Result<std::unique_ptr<Hypercore>> Corestore::OpenOrCreateNamed(std::string_view name) {
+Result<std::unique_ptr<Hypercore>> Corestore::TakeOver(NewCore core) {
+  const std::filesystem::path folder = FolderOf(CoreKeyOf(core.manifest));
+  if (!Exists(CoreKeyOf(core.manifest))) {
+    return NotFound("take over core in " + folder.string() + ": there is none");
+  }
+  HNX_ASSIGN_OR_RETURN(auto storage, FlatCoreStorage::OpenForWriting(folder));
+  return Hypercore::TakeOver(std::move(storage), std::move(core));
+}
+
+Result<std::unique_ptr<Hypercore>> Corestore::TakeOverNamed(std::string_view name) {
+  return TakeOver(NamedCore(name));
+}
+
+NewCore Corestore::NamedCore(std::string_view name) const {
   KeyPair key_pair = DeriveKeyPair(primary_key_, kRootStoreNamespace, name);
   Manifest manifest = Manifest::SingleSigner(key_pair.public_key);
-  return OpenOrCreate(
-      NewCore{std::move(manifest),
-              std::move(key_pair),
-              {{std::string(kUserDataName), ToBytes(name)},
-               {std::string(kUserDataNamespace), ToBytes(kRootStoreNamespace.view())}}});
+  return NewCore{std::move(manifest),
+                 std::move(key_pair),
+                 {{std::string(kUserDataName), ToBytes(name)},
+                  {std::string(kUserDataNamespace), ToBytes(kRootStoreNamespace.view())}}};
+}
+
+Result<std::unique_ptr<Hypercore>> Corestore::OpenOrCreateNamed(std::string_view name) {
+  return OpenOrCreate(NamedCore(name));
 }
 
 Result<std::unique_ptr<Hypercore>> Corestore::OpenNamed(std::string_view name) {

@@ -50,6 +50,10 @@ class Corestore {
   Result<std::unique_ptr<Hypercore>> OpenNamed(std::string_view name);
   // A core without a name, signed with a given key.
   Result<std::unique_ptr<Hypercore>> OpenOrCreate(NewCore core);
+  // The same of cores whose files were filled from peers (OpenReplica) and that this key signs:
+  // they get their secret key (Hypercore::TakeOver). kNotFound: there is no such core.
+  Result<std::unique_ptr<Hypercore>> TakeOverNamed(std::string_view name);
+  Result<std::unique_ptr<Hypercore>> TakeOver(NewCore core);
   // A copy of somebody else's core, filled from peers. Made when missing; there is no other sign of
   // it than its folder. kFailedPrecondition: its secret key is here, so it is a core of our own.
   Result<std::unique_ptr<ReplicaCore>> OpenReplica(const CoreKey& key);
@@ -60,6 +64,7 @@ class Corestore {
   bool Exists(const CoreKey& key) const;
   std::filesystem::path FolderOf(const CoreKey& key) const;
   Result<std::unique_ptr<Hypercore>> OpenExisting(const CoreKey& key);
+  NewCore NamedCore(std::string_view name) const;
 
   std::filesystem::path folder_;
   PrimaryKey primary_key_;

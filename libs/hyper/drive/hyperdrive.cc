@@ -51,6 +51,15 @@ Result<std::unique_ptr<Hyperdrive>> Hyperdrive::Open(Corestore& store) {
       new Hyperdrive(std::make_unique<Impl>(std::move(db), std::move(content))));
 }
 
+Result<void> Hyperdrive::TakeOver(Corestore& store) {
+  HNX_ASSIGN_OR_RETURN(const auto db, store.TakeOverNamed(kDriveDbName));
+  HNX_ASSIGN_OR_RETURN(KeyPair key_pair, db->CloneKeyPair());
+  const auto content = store.TakeOver(
+      NewCore{ContentManifestOf(*db->manifest(), db->key()), std::move(key_pair), {}});
+  // A drive whose entries name no content yet.
+  return content || content.error().code == ErrorCode::kNotFound ? Result<void>() : content.error();
+}
+
 DriveKey Hyperdrive::KeyFor(const PrimaryKey& primary_key) {
   const KeyPair key_pair = DeriveKeyPair(primary_key, kRootStoreNamespace, kDriveDbName);
   return DriveKey(CoreKeyOf(Manifest::SingleSigner(key_pair.public_key)).bytes);
@@ -68,6 +77,22 @@ DriveHead Hyperdrive::head() const {
 
 SignedDriveHead Hyperdrive::signed_head() const {
   return {impl_->db->head(), impl_->content->head()};
+}
+
+Result<std::optional<bool>> Hyperdrive::GrewOutOf(const DriveHead& earlier) const {
+  const DriveHead now = head();
+  if (earlier.db_length > now.db_length || earlier.content_length > now.content_length) {
+    return std::optional(false);
+  }
+  HNX_ASSIGN_OR_RETURN(const auto db, impl_->db->TreeHashAt(earlier.db_length));
+  HNX_ASSIGN_OR_RETURN(const auto content, impl_->content->TreeHashAt(earlier.content_length));
+  const bool db_differs = db && earlier.db_length > 0 && *db != earlier.db_tree_hash;
+  const bool content_differs =
+      content && earlier.content_length > 0 && *content != earlier.content_tree_hash;
+  if (db_differs || content_differs) {
+    return std::optional(false);
+  }
+  return db && content ? std::optional(true) : std::nullopt;
 }
 
 Result<std::unique_ptr<DriveBatch>> Hyperdrive::BeginBatch() {

@@ -130,6 +130,11 @@ class Hyperdrive {
   static Result<std::unique_ptr<Hyperdrive>> OpenOrCreate(Corestore& store);
   // kNotFound: the store has no drive.
   static Result<std::unique_ptr<Hyperdrive>> Open(Corestore& store);
+  // Makes a copy of this store's own drive that was filled from peers, with gaps or without, its
+  // drive again: its cores get their secret keys. Idempotent; to be opened afterwards. Entries that
+  // a batch touches must be there (all that the newest version reaches), content need not. Errors
+  // as Hypercore::TakeOver; kNotFound: no drive there.
+  static Result<void> TakeOver(Corestore& store);
   ~Hyperdrive();
 
   // The key of the drive that a store with this primary key has or would have.
@@ -140,6 +145,9 @@ class Hyperdrive {
   // The last committed version.
   DriveHead head() const;
   SignedDriveHead signed_head() const;
+  // Whether this drive had these lengths and tree hashes once, or has them now. None: a node that
+  // tells is not here (of a drive that was taken over with gaps).
+  Result<std::optional<bool>> GrewOutOf(const DriveHead& earlier) const;
 
   // kFailedPrecondition: a batch is open already.
   Result<std::unique_ptr<DriveBatch>> BeginBatch();

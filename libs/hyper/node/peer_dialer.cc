@@ -129,6 +129,16 @@ void PeerDialer::OnLiar(const PublicKey& key) {
   }
 }
 
+std::vector<PublicKey> PeerDialer::Connected() const {
+  std::vector<PublicKey> keys;
+  for (const auto& [address, peer] : peers_) {
+    if (peer->stream && peer->key) {
+      keys.push_back(*peer->key);
+    }
+  }
+  return keys;
+}
+
 bool PeerDialer::settled() const {
   return std::all_of(peers_.begin(), peers_.end(),
                      [](const auto& peer) { return peer.second->tried; });

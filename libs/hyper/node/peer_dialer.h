@@ -10,6 +10,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/retry_policy.h"
@@ -37,6 +38,8 @@ class PeerDialer {
 
   void OnStreamEnded(StreamId id, const Error& reason);
   void OnLiar(const PublicKey& peer);
+  // The keys of the peers that are connected now.
+  std::vector<PublicKey> Connected() const;
   // Every peer is connected, or failed at its last attempt.
   bool settled() const;
 

@@ -103,6 +103,12 @@ class RunningPeerNode final : public PeerNode {
     });
   }
 
+  Result<std::vector<PublicKey>> DialledPeers() override {
+    return CallOnLoop(node_->loop(), [node = node_]() -> Result<std::vector<PublicKey>> {
+      return node->replicator() == nullptr ? std::vector<PublicKey>() : node->dialer()->Connected();
+    });
+  }
+
   SwarmState swarm() const override {
     return CallOnLoop(node_->loop(),
                       [node = node_]() -> Result<SwarmState> { return node->swarm(); })

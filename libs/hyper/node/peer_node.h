@@ -111,6 +111,8 @@ class PeerNode {
   // Dial it, now and whenever the connection is lost. kInvalidArgument: no HOST:PORT.
   virtual Result<void> AddPeer(const std::string& address) = 0;
   virtual void RemovePeer(const std::string& address) = 0;
+  // The keys of those of them that are connected now, as in CorePeer.
+  virtual Result<std::vector<PublicKey>> DialledPeers() = 0;
 
   virtual SwarmState swarm() const = 0;
   virtual Result<PeerNodeStatistics> Statistics() = 0;

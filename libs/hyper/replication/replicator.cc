@@ -507,7 +507,8 @@ std::vector<CoreStatistics> Replicator::Statistics() const {
       }
       one.peers.push_back({session->stream().remote_name(), session->stream().remote_public_key(),
                            session->remote().sync.length,
-                           session->remote_blocks().contiguous_length(), session->statistics()});
+                           session->remote_blocks().contiguous_length(), session->statistics(),
+                           session->remote().synced});
     }
   }
   return all;

@@ -68,6 +68,7 @@ struct CorePeer {
   std::uint64_t length = 0;  // as it says
   std::uint64_t contiguous_length = 0;
   CoreSessionStatistics traffic;
+  bool told = false;  // it has said what it has; until then its lengths are 0
 };
 
 struct CoreStatistics {

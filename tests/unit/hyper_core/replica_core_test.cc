@@ -392,5 +392,57 @@ TEST(ReplicaInCorestoreTest, LiesBesideCoresOfOurOwn) {
   EXPECT_EQ(Must(store->OpenNamed("db"))->length(), 1);
 }
 
+// -- A copy of a core of our own becomes the core again.
+
+TEST_F(ReplicaCoreTest, BecomesItsOwnersCoreAgainAndGoesOnWithTheSameTree) {
+  Upgrade();
+  Fill({0, 7, 19});
+  replica_.reset();
+  auto recovered = Must(Hypercore::TakeOver(Storage(copy_), SevenCore()));
+  EXPECT_TRUE(recovered->writable());
+  EXPECT_EQ(recovered->head(), core_->head());
+  for (int i = 0; i < 9; ++i) {
+    const ByteView block = AsBytes(i % 2 == 0 ? "even" : "odd one");
+    Must(recovered->Append({&block, 1}));
+    Must(core_->Append({&block, 1}));
+    ASSERT_EQ(recovered->head(), core_->head()) << "after " << i << " blocks";
+  }
+  recovered = nullptr;
+  recovered = Must(Hypercore::Open(Storage(copy_)));
+  EXPECT_EQ(recovered->head(), core_->head()) << "with the same signature";
+  EXPECT_TRUE(Must(recovered->Has(BlockIndex(7))));
+  EXPECT_EQ(CodeOf(recovered->Get(BlockIndex(8))), ErrorCode::kNotFound) << "it stays absent";
+  EXPECT_EQ(Must(recovered->Get(BlockIndex(20))), ToBytes("even"));
+  EXPECT_TRUE(Must(recovered->Audit()).clean());
+}
+
+TEST_F(ReplicaCoreTest, IsTakenOverAtEveryPointOfACrashAsOften) {
+  Upgrade();
+  Fill({3});
+  replica_.reset();
+  EXPECT_TRUE(Must(Hypercore::TakeOver(Storage(copy_), SevenCore()))->writable());
+  const auto again = Must(Hypercore::TakeOver(Storage(copy_), SevenCore()));
+  EXPECT_EQ(again->head(), core_->head());
+}
+
+TEST_F(ReplicaCoreTest, WithNothingInItIsTakenOverAsAnEmptyCore) {
+  replica_.reset();
+  const auto taken = Must(Hypercore::TakeOver(Storage(copy_), SevenCore()));
+  EXPECT_EQ(taken->length(), 0);
+  const ByteView block = AsBytes("first");
+  EXPECT_EQ(Must(taken->Append({&block, 1})).length, 1);
+}
+
+TEST_F(ReplicaCoreTest, IsNotTakenOverByAnotherKey) {
+  Upgrade();
+  replica_.reset();
+  PrimaryKey other{};
+  KeyPair pair = DeriveKeyPair(other, kRootStoreNamespace, "db");
+  Manifest manifest = Manifest::SingleSigner(pair.public_key);
+  EXPECT_EQ(CodeOf(Hypercore::TakeOver(Storage(copy_), {manifest, std::move(pair), {}})),
+            ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(Must(ReplicaCore::Open(Storage(copy_)))->head(), core_->head()) << "it stays a copy";
+}
+
 }  // namespace
 }  // namespace hnx::hyper

@@ -264,5 +264,33 @@ TEST_F(RemoteDriveTest, IsOpenOnceOnly) {
   remote = OpenRemote(*node);
 }
 
+TEST_F(RemoteDriveTest, OfOurOwnKeyIsWrittenAgainWithTheSameTreeAsIfItHadNeverBeenLost) {
+  for (int i = 0; i < 40; ++i) {
+    Put("/file" + std::to_string(i % 25), Pattern(1000 + static_cast<std::size_t>(i)));
+  }
+  Must(Corestore::Create(folder_.path() / "recovered", Key(7)));
+  {
+    const auto origin = Origin();
+    const auto reader = Node({AddressOf(*origin)});
+    const auto remote = OpenRemote(*reader, "recovered");
+    Must(remote->WaitForHead(ReadLimits::Within(kLong)));
+    Must(remote->WaitUntilHeld(RemoteDrive::Keep::kWhole, ReadLimits::Within(kLong)));
+  }
+  const auto store = Must(Corestore::Open(folder_.path() / "recovered"));
+  Must(Hyperdrive::TakeOver(*store));
+  Must(Hyperdrive::TakeOver(*store));
+  const auto recovered = Must(Hyperdrive::Open(*store));
+  EXPECT_EQ(recovered->head(), drive_->head());
+  for (int i = 0; i < 30; ++i) {
+    const std::string path = "/new" + std::to_string(i);
+    Must(recovered->Put(path, AsBytes(path)));
+    Must(drive_->Put(path, AsBytes(path)));
+    ASSERT_EQ(recovered->head(), drive_->head()) << path;
+  }
+  EXPECT_EQ(recovered->signed_head().db.signature, drive_->signed_head().db.signature);
+  EXPECT_EQ(recovered->signed_head().content.signature, drive_->signed_head().content.signature);
+  EXPECT_EQ(Must(recovered->Get("/file24", 10'000)), Must(drive_->Get("/file24", 10'000)));
+}
+
 }  // namespace
 }  // namespace hnx::hyper
