@@ -50,6 +50,10 @@ void PrintStatus(const pb::Status& status) {
   std::cout << fmt::format("        {} paths published, index length {}\n",
                            cli::FormatCount(status.paths_published()),
                            cli::FormatCount(status.index_length()));
+  if (status.index_acknowledged_length() > 0) {
+    std::cout << fmt::format("        another holder has the index up to length {}\n",
+                             cli::FormatCount(status.index_acknowledged_length()));
+  }
   std::cout << "Releases:" << (status.releases().empty() ? " none; see `coordinator submit`" : "")
             << '\n';
   for (const pb::Release& release : status.releases()) {

@@ -76,6 +76,10 @@ struct ShardView {
 struct StatusView {
   Bytes index_key;  // empty: no worker with the role index has come
   std::uint64_t index_length = 0;
+  std::uint64_t published_batch = 0;
+  // What another holder has whole.
+  std::uint64_t index_acknowledged_length = 0;
+  std::uint64_t index_acknowledged_batch = 0;
   std::uint64_t paths_published = 0;
   std::vector<ReleaseView> releases;
   std::vector<WorkerView> workers;

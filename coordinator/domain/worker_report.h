@@ -20,6 +20,8 @@ namespace hnx::coordinator {
 inline constexpr std::size_t kShardEntriesMax = 4096;
 inline constexpr std::size_t kWorkerJobsMax = 256;
 inline constexpr std::size_t kWorkerDrivesMax = 1024;
+inline constexpr std::size_t kPublishedShardsMax = 65'536;
+inline constexpr std::size_t kPublishedChannelsMax = 1024;
 inline constexpr std::size_t kWorkerNameMax = 255;
 inline constexpr std::size_t kFailureMessageMax = 2000;
 inline constexpr std::size_t kWorkerIdChars = 32;
@@ -40,6 +42,32 @@ struct ShardEntry {
   bool deleted = false;
 };
 
+// What an index worker knows of the index beyond its own disk (IndexStanding of the protocol).
+struct PublishedShard {
+  Bytes key;
+  Bytes content_key;
+  std::uint64_t db_length = 0;
+  std::uint64_t content_byte_length = 0;
+};
+struct PublishedChannel {
+  std::string channel;
+  std::string latest;
+  std::int64_t submitted_at_ms = 0;  // 0: unknown
+};
+struct PublishedIndex {
+  std::vector<PublishedShard> shards;
+  std::vector<PublishedChannel> channels;
+};
+struct IndexStanding {
+  std::uint64_t known_db_length = 0;
+  std::uint64_t known_content_length = 0;
+  std::optional<std::uint64_t> accept_length;
+  std::uint64_t acknowledged_db_length = 0;
+  std::uint64_t acknowledged_content_length = 0;
+  Bytes predecessor;
+  std::optional<PublishedIndex> published;
+};
+
 struct DriveReport {
   Bytes key;
   Bytes content_key;
@@ -48,6 +76,7 @@ struct DriveReport {
   std::vector<ShardEntry> entries;  // shards
   bool is_index = false;
   std::uint64_t publish_batch = 0;  // the index
+  IndexStanding index{};            // the index
 };
 
 struct NarFailureReport {

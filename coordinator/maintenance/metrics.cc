@@ -64,7 +64,10 @@ std::vector<MetricFamily> Families(const StatusView& status) {
   Add(published, {}, static_cast<double>(status.paths_published));
   MetricFamily length = Gauge("index_length", "Recorded length of the index drive");
   Add(length, {}, static_cast<double>(status.index_length));
-  return {paths, bytes, alive, room, published, length};
+  MetricFamily held =
+      Gauge("index_acknowledged_length", "Length up to which another holder has the whole index");
+  Add(held, {}, static_cast<double>(status.index_acknowledged_length));
+  return {paths, bytes, alive, room, published, length, held};
 }
 
 class StatusCollector final : public prometheus::Collectable {

@@ -74,6 +74,9 @@ pb::Status StatusToProto(const StatusView& view) {
     out.set_index_key_z32(mirror::DriveIdOf(view.index_key));
   }
   out.set_index_length(view.index_length);
+  out.set_index_acknowledged_length(view.index_acknowledged_length);
+  out.set_index_acknowledged_batch(view.index_acknowledged_batch);
+  out.set_published_batch(view.published_batch);
   out.set_paths_published(view.paths_published);
   for (const ReleaseView& release : view.releases) {
     *out.add_releases() = ReleaseToProto(release);

@@ -83,6 +83,53 @@ Result<ShardEntry> EntryFromProto(const pb::ShardEntry& entry) {
                     .deleted = entry.deleted()};
 }
 
+Result<PublishedIndex> PublishedFromProto(const pb::PublishedIndex& published) {
+  if (static_cast<std::size_t>(published.shards_size()) > kPublishedShardsMax ||
+      static_cast<std::size_t>(published.channels_size()) > kPublishedChannelsMax) {
+    return Wrong(fmt::format("an index that names more than {} shards or {} channels",
+                             kPublishedShardsMax, kPublishedChannelsMax));
+  }
+  PublishedIndex index;
+  for (const pb::PublishedShard& shard : published.shards()) {
+    if (shard.key().size() != kKeyBytes || shard.content_key().size() != kKeyBytes ||
+        shard.length() > kSizeMax || shard.bytes() > kSizeMax) {
+      return Wrong("a published shard's key does not have 32 bytes, or its length is absurd");
+    }
+    index.shards.push_back({.key = ToBytes(shard.key()),
+                            .content_key = ToBytes(shard.content_key()),
+                            .db_length = shard.length(),
+                            .content_byte_length = shard.bytes()});
+  }
+  for (const pb::PublishedChannel& channel : published.channels()) {
+    if (!mirror::IsSafeName(channel.channel()) || !mirror::IsSafeName(channel.latest())) {
+      return Wrong("a published channel or its release has no safe name");
+    }
+    index.channels.push_back({.channel = channel.channel(),
+                              .latest = channel.latest(),
+                              .submitted_at_ms = channel.submitted_at_ms()});
+  }
+  return index;
+}
+
+Result<IndexStanding> StandingFromProto(const pb::IndexStanding& standing) {
+  IndexStanding index;
+  index.known_db_length = std::min(standing.known_db_length(), kSizeMax);
+  index.known_content_length = std::min(standing.known_content_length(), kSizeMax);
+  if (standing.has_accept_length()) {
+    index.accept_length = std::min(standing.accept_length(), kSizeMax);
+  }
+  index.acknowledged_db_length = std::min(standing.acknowledged_db_length(), kSizeMax);
+  index.acknowledged_content_length = std::min(standing.acknowledged_content_length(), kSizeMax);
+  if (!standing.predecessor().empty() && standing.predecessor().size() != kKeyBytes) {
+    return Wrong("the predecessor's key does not have 32 bytes");
+  }
+  index.predecessor = ToBytes(standing.predecessor());
+  if (standing.has_published()) {
+    HNX_ASSIGN_OR_RETURN(index.published, PublishedFromProto(standing.published()));
+  }
+  return index;
+}
+
 Result<DriveReport> DriveFromProto(const pb::DriveState& drive) {
   if (drive.key().size() != kKeyBytes || drive.content_key().size() != kKeyBytes) {
     return Wrong("a drive's key does not have 32 bytes");
@@ -104,6 +151,7 @@ Result<DriveReport> DriveFromProto(const pb::DriveState& drive) {
   }
   report.is_index = drive.kind() == pb::DriveState::KIND_INDEX;
   report.publish_batch = drive.publish_batch();
+  HNX_ASSIGN_OR_RETURN(report.index, StandingFromProto(drive.index()));
   for (const pb::ShardEntry& entry : drive.entries()) {
     HNX_ASSIGN_OR_RETURN(ShardEntry parsed, EntryFromProto(entry));
     report.entries.push_back(std::move(parsed));

@@ -11,8 +11,11 @@
 namespace hnx::coordinator {
 
 BatchBuilder::BatchBuilder(PgTransaction& transaction, const IndexDescription& description,
-                           std::int64_t batch, ByteView index_key)
-    : transaction_(transaction), description_(description), batch_(batch) {
+                           std::int64_t batch, ByteView index_key, ByteView predecessor)
+    : transaction_(transaction),
+      description_(description),
+      batch_(batch),
+      predecessor_(ToBytes(predecessor)) {
   transaction_.Exec(sql::kInsertBatch, batch_);
   if (batch_ == 1) {
     PutText(std::string(mirror::kCacheInfoPath), description_.cache_info);
@@ -51,7 +54,7 @@ void BatchBuilder::PutMirrorJson(ByteView newest_sha256) {
                       .bytes = row["content_byte_length"].as<std::uint64_t>()});
   }
   const std::string text =
-      mirror::MirrorJsonText(description_.upstream, description_.public_keys, shards);
+      mirror::MirrorJsonText(description_.upstream, description_.public_keys, shards, predecessor_);
   const nix::Sha256Digest sha256 = nix::Sha256::Of(AsBytes(text));
   if (std::ranges::equal(sha256, newest_sha256)) {
     return;

@@ -23,9 +23,10 @@ struct IndexDescription {
 
 class BatchBuilder {
  public:
-  // The next batch. Both must outlive this object.
+  // The next batch. The first two must outlive this object. `predecessor`: the key of the mirror
+  // that this one replaces; empty: none.
   BatchBuilder(PgTransaction& transaction, const IndexDescription& description, std::int64_t batch,
-               ByteView index_key);
+               ByteView index_key, ByteView predecessor);
 
   std::int64_t batch() const { return batch_; }
   void PutArtifact(const std::string& path, ArtifactId artifact);
@@ -41,6 +42,7 @@ class BatchBuilder {
   PgTransaction& transaction_;
   const IndexDescription& description_;
   const std::int64_t batch_;
+  const Bytes predecessor_;
   int ordinal_ = 0;
 };
 

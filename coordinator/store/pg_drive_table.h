@@ -1,4 +1,4 @@
-// DriveTable: recorded heads of drives, moved by compare-and-set only, and the NARs that became
+// DriveTable: recorded heads of shards, moved by compare-and-set only, and the NARs that became
 // stored by it. Used inside a transaction. The rules are DecideDrive's (domain/drive_fence.h).
 #pragma once
 
@@ -14,8 +14,6 @@ namespace hnx::coordinator {
 
 // Files that one answer tells a worker to drop.
 inline constexpr std::size_t kDropFilesMax = 256;
-// A worker that was silent for so long may be replaced as the writer of the index.
-inline constexpr std::int64_t kIndexWriterSilenceMs = 60'000;
 
 class DriveTable {
  public:
@@ -26,17 +24,8 @@ class DriveTable {
 
   // nullopt: the drive is refused (another worker's).
   Result<std::optional<DesiredDrive>> Shard(const DriveReport& drive);
-  struct Index {
-    DesiredDrive drive;
-    // The batch that the drive ends with, as far as the log goes on from it.
-    std::uint64_t batch = 0;
-  };
-  // kFailedPrecondition: not the mirror's index, or one that the publish log cannot continue.
-  Result<Index> IndexDrive(const DriveReport& drive);
 
  private:
-  Result<Index> NextBatchOfIndex(const DriveReport& drive, Index answer);
-  Result<Index> RebuiltIndex(const DriveReport& drive, std::uint64_t published);
   void StoreEntries(std::int64_t shard, const std::vector<ShardEntry>& entries);
 
   PgTransaction& transaction_;

@@ -93,10 +93,13 @@ Result<std::uint64_t> PgPublishStore::PlanIn(PgTransaction& transaction) {
   const auto ready =
       transaction.Row(sql::kCountReady, limits_.batch_paths_max)[0].as<std::int64_t>();
   const bool cyclic = ready == 0 && AnyCyclicCandidate(transaction);
-  if (ready == 0 && !cyclic) {
+  // A longer index was taken over: batches that had been planned before may link to shards that its
+  // /mirror.json does not list.
+  const bool owes_mirror_json = position["owes_mirror_json"].as<bool>();
+  if (ready == 0 && !cyclic && !owes_mirror_json) {
     return std::uint64_t{0};
   }
-  if (ready < limits_.batch_paths_max &&
+  if (!owes_mirror_json && ready < limits_.batch_paths_max &&
       position["idle_ms"].as<std::int64_t>() < limits_.batch_wait_ms &&
       transaction.Row(sql::kNarsAtWork)[0].as<bool>()) {
     return std::uint64_t{0};
@@ -108,13 +111,14 @@ Result<std::uint64_t> PgPublishStore::PlanIn(PgTransaction& transaction) {
   if (taken.empty() && TakeCycle(transaction, batch, taken)) {
     TakeReady(transaction, batch, limits_.batch_paths_max, taken);
   }
-  if (taken.empty()) {
+  if (taken.empty() && !owes_mirror_json) {
     return std::uint64_t{0};
   }
-  BatchBuilder builder(transaction, description_, batch, ReadBytes(position["index_key"]));
+  BatchBuilder builder(transaction, description_, batch, ReadBytes(position["index_key"]),
+                       ReadBytes(position["predecessor_key"]));
   builder.PutMirrorJson(ReadBytes(position["mirror_json_sha256"]));
   builder.PutPaths(taken);
-  return std::uint64_t{taken.size()};
+  return std::max(std::uint64_t{taken.size()}, std::uint64_t{1});
 }
 
 Result<void> PgPublishStore::ReadBatch(std::int64_t batch,
@@ -123,6 +127,7 @@ Result<void> PgPublishStore::ReadBatch(std::int64_t batch,
     PublishStep step;
     std::optional<std::int64_t> narinfo;  // longer than kInlineBytesMax
     std::optional<ArtifactId> artifact;
+    int ordinal = 0;
   };
   int after = 0;
   for (;;) {
@@ -136,6 +141,7 @@ Result<void> PgPublishStore::ReadBatch(std::int64_t batch,
           for (const pqxx::row& row : transaction.Exec(sql::kPublishOperationsPage, batch, after,
                                                        kOperationsPage, kInlineBytesMax)) {
             Row item;
+            item.ordinal = row["ordinal"].as<int>();
             item.step.path = row["path"].as<std::string>();
             const auto kind = row["kind"].as<std::string>();
             if (kind == "put_link") {
@@ -166,6 +172,7 @@ Result<void> PgPublishStore::ReadBatch(std::int64_t batch,
       return read;
     }
     for (Row& row : page) {
+      after = row.ordinal;
       if (row.narinfo) {
         const std::uint64_t size = row.step.size_bytes;
         HNX_TRY(ReadNarInfo(*row.narinfo, size, std::move(row.step), sink));
@@ -174,7 +181,6 @@ Result<void> PgPublishStore::ReadBatch(std::int64_t batch,
       } else {
         HNX_TRY(sink(std::move(row.step)));
       }
-      ++after;  // ordinals count from 1 without a hole
     }
     if (page.size() < static_cast<std::size_t>(kOperationsPage)) {
       return {};

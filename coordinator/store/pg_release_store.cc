@@ -178,6 +178,9 @@ Result<StatusView> PgReleaseStore::GetStatus() {
         const pqxx::row mirror = transaction.Row(sql::kMirrorStatus);
         status.index_key = ReadBytes(mirror["index_key"]);
         status.index_length = Count(mirror, "db_length");
+        status.published_batch = Count(mirror, "published_batch");
+        status.index_acknowledged_length = Count(mirror, "acknowledged_db_length");
+        status.index_acknowledged_batch = Count(mirror, "acknowledged_batch");
         status.paths_published = Count(mirror, "paths_published");
         for (const pqxx::row& row : transaction.Exec(sql::kGetReleases, -1, kStatusReleasesMax)) {
           status.releases.push_back(ReadReleaseView(row));

@@ -76,7 +76,8 @@ bool PgSettleStore::PublishIn(PgTransaction& transaction, const Candidate& candi
                         candidate.release, channel, name, wider);
     return true;
   }
-  BatchBuilder builder(transaction, description_, batch, ReadBytes(position["index_key"]));
+  BatchBuilder builder(transaction, description_, batch, ReadBytes(position["index_key"]),
+                       ReadBytes(position["predecessor_key"]));
   builder.PutMirrorJson(ReadBytes(position["mirror_json_sha256"]));
   for (const pqxx::row& file : transaction.Exec(sql::kUnpublishedReleaseFiles, candidate.release)) {
     builder.PutArtifact(file_path(file["name"].as<std::string>()),
@@ -89,7 +90,8 @@ bool PgSettleStore::PublishIn(PgTransaction& transaction, const Candidate& candi
   const double share = static_cast<double>(written.paths - written.paths_published) /
                        static_cast<double>(written.paths);
   const bool complete_enough = share <= release["max_missing"].as<double>();
-  const bool newest = release["latest_id"].as<ReleaseId>() <= candidate.release;
+  const bool newest = release["latest_id"].as<ReleaseId>() <= candidate.release &&
+                      release["newer_than_adopted"].as<bool>();
   const bool flips = complete_enough && newest && !release["is_latest"].as<bool>();
   std::string message;
   if (!complete_enough) {
@@ -101,6 +103,7 @@ bool PgSettleStore::PublishIn(PgTransaction& transaction, const Candidate& candi
   if (flips) {
     builder.PutText(mirror::LatestPath(channel), name + "\n");
     transaction.Exec(sql::kClearLatest, channel);
+    transaction.Exec(sql::kForgetAdoptedLatest, channel);
   }
   transaction.Exec(sql::kRecordSettling, candidate.release, batch, candidate.changes, flips,
                    message);

@@ -4,6 +4,7 @@
 
 #include "base/crash_point.h"
 #include "coordinator/store/pg_drive_table.h"
+#include "coordinator/store/pg_index_table.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/pg_worker_table.h"
 #include "coordinator/store/sql/statements_embedded.h"
@@ -35,9 +36,12 @@ Result<PgSynchronizer::Recorded> PgSynchronizer::Record(const WorkerReport& repo
         DriveTable drives(transaction, report, recorded.current);
         for (const DriveReport& drive : report.drives) {
           if (drive.is_index) {
-            HNX_ASSIGN_OR_RETURN(DriveTable::Index index, drives.IndexDrive(drive));
-            recorded.publish_after =
-                DesiredPublish{.batch = index.batch, .base = index.drive.recorded};
+            HNX_ASSIGN_OR_RETURN(IndexTable::Answer index,
+                                 IndexTable(transaction, report, recorded.current).Drive(drive));
+            if (!index.hold) {
+              recorded.publish_after =
+                  DesiredPublish{.batch = index.batch, .base = index.drive.recorded};
+            }
             recorded.drives.push_back(std::move(index.drive));
           } else {
             HNX_ASSIGN_OR_RETURN(auto shard, drives.Shard(drive));

@@ -91,35 +91,3 @@ SET state = nar.state::text::path_state, reason = nar.reason, message = nar.mess
 FROM nar
 WHERE path.nar_id = nar.id AND nar.id = ANY($1::bigint[]) AND nar.state IN ('missing', 'set_aside')
       AND (path.state = 'known' OR (path.state IN ('missing', 'set_aside') AND nar.reason = 'url-of-another-nar'))
-
--- name: LockMirror
-SELECT m.index_key, m.index_worker_id, m.published_batch, m.db_length, m.db_tree_hash, m.content_length,
-       m.content_tree_hash, m.content_byte_length,
-       coalesce((SELECT w.last_seen > clock_timestamp() - $1::bigint * interval '1 millisecond'
-                 FROM worker w WHERE w.id = m.index_worker_id), false) AS writer_alive,
-       coalesce((SELECT w.name FROM worker w WHERE w.id = m.index_worker_id), '') AS writer_name
-FROM mirror m FOR UPDATE OF m
-
--- name: ClaimIndex
-UPDATE mirror SET index_key = $1, index_content_key = $2, index_worker_id = $3
-
--- name: HeadAfterBatch
-SELECT applied_at IS NOT NULL AS applied, db_length, db_tree_hash, content_length, content_tree_hash,
-       content_byte_length
-FROM publish_batch WHERE batch = $1
-
--- name: LastBatchWithin
--- The last batch that an index drive with these lengths still holds whole.
-SELECT batch, db_length, db_tree_hash, content_length, content_tree_hash, content_byte_length
-FROM publish_batch WHERE db_length <= $1 AND content_length <= $2 ORDER BY batch DESC LIMIT 1
-
--- name: ApplyBatch
-UPDATE publish_batch
-SET applied_at = now(), db_length = $2, db_tree_hash = $3, content_length = $4, content_tree_hash = $5,
-    content_byte_length = $6
-WHERE batch = $1 AND applied_at IS NULL
-
--- name: MoveIndex
-UPDATE mirror
-SET published_batch = $1, db_length = $2, db_tree_hash = $3, content_length = $4, content_tree_hash = $5,
-    content_byte_length = $6

@@ -1,7 +1,8 @@
 -- The publish log (pg_publish_store).
 
 -- name: PublishPosition
-SELECT m.index_key, m.published_batch, m.mirror_json_sha256,
+SELECT m.index_key, m.predecessor_key, m.published_batch, m.mirror_json_sha256,
+       m.mirror_json_sha256 IS NULL AND EXISTS (SELECT FROM index_adoption) AS owes_mirror_json,
        (SELECT coalesce(max(batch), 0) FROM publish_batch) AS planned_batch,
        (SELECT coalesce((extract(epoch FROM clock_timestamp() - max(planned_at)) * 1000)::bigint, 1000000000)
         FROM publish_batch) AS idle_ms
@@ -88,7 +89,12 @@ INSERT INTO publish_operation (batch, ordinal, kind, path, artifact_id) VALUES (
 INSERT INTO artifact (size_bytes, sha256) VALUES ($1, $2) RETURNING id
 
 -- name: ShardsForMirrorJson
-SELECT key, content_key, db_length, content_byte_length FROM shard WHERE db_length > 0 ORDER BY id
+-- Those that an adopted index names stay in it, whether their workers have come back or not.
+SELECT coalesce(s.key, a.key) AS key, coalesce(s.content_key, a.content_key) AS content_key,
+       greatest(s.db_length, a.db_length) AS db_length,
+       greatest(s.content_byte_length, a.content_byte_length) AS content_byte_length
+FROM shard s FULL JOIN adopted_shard a ON a.key = s.key
+WHERE greatest(s.db_length, a.db_length) > 0 ORDER BY s.id NULLS LAST, a.key
 
 -- name: SetMirrorJson
 UPDATE mirror SET mirror_json_sha256 = $1
@@ -166,6 +172,9 @@ ORDER BY p.hash
 -- name: LockSettling
 SELECT r.channel, r.name, r.state, r.max_missing, r.is_latest,
        coalesce((SELECT max(o.id) FROM release o WHERE o.channel = r.channel AND o.is_latest), 0) AS latest_id,
+       NOT EXISTS (SELECT FROM adopted_latest a
+                   WHERE a.channel = r.channel AND a.name <> r.name AND r.submitted_at < a.submitted_at)
+           AS newer_than_adopted,
        c.changes
 FROM release r CROSS JOIN LATERAL (
          SELECT sum(changes)::bigint AS changes FROM release_delta d WHERE d.release_id = r.id) c
@@ -189,6 +198,9 @@ ORDER BY name
 
 -- name: MarkReleaseFiles
 UPDATE release_file SET batch = $2 WHERE release_id = $1 AND batch IS NULL AND artifact_id IS NOT NULL
+
+-- name: ForgetAdoptedLatest
+DELETE FROM adopted_latest WHERE channel = $1
 
 -- name: ClearLatest
 UPDATE release SET is_latest = false WHERE channel = $1 AND is_latest

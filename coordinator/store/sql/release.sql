@@ -73,9 +73,12 @@ ORDER BY r.id DESC
 SELECT coalesce(max(id), 0) FROM release
 
 -- name: MirrorStatus
-SELECT index_key, db_length,
+SELECT index_key, db_length, published_batch, acknowledged_db_length,
+       (SELECT coalesce(max(b.batch), 0) FROM publish_batch b
+        WHERE b.db_length <= m.acknowledged_db_length AND b.content_length <= m.acknowledged_content_length)
+           AS acknowledged_batch,
        (SELECT count(*) FROM path WHERE state = 'published') AS paths_published
-FROM mirror
+FROM mirror m
 
 -- name: WorkerStatus
 SELECT w.id, w.name, w.roles, w.last_seen > clock_timestamp() - $1::bigint * interval '1 millisecond' AS alive,

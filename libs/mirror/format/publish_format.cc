@@ -41,7 +41,7 @@ std::string LinkMetadata(std::uint64_t byte_offset, std::uint64_t block_offset,
 }
 
 std::string MirrorJsonText(std::string_view upstream, std::span<const std::string> public_keys,
-                           std::span<const PublishedShard> shards) {
+                           std::span<const PublishedShard> shards, ByteView predecessor) {
   using Json = nlohmann::ordered_json;
   Json json;
   json["formatVersion"] = 1;
@@ -61,6 +61,9 @@ std::string MirrorJsonText(std::string_view upstream, std::span<const std::strin
     json["shards"].push_back(std::move(item));
   }
   json["predecessor"] = nullptr;
+  if (!predecessor.empty()) {
+    json["predecessor"] = EncodeHex(predecessor);
+  }
   json["successor"] = nullptr;
   json["oldestVersionServed"] = 0;
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";

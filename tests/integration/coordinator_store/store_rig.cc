@@ -309,10 +309,19 @@ void FakeWorker::Restart() {
 // --- FakeIndex
 
 FakeIndex::FakeIndex(StoreRig& rig, const FakeUpstream& upstream)
-    : key(Digest("index")), rig_(rig), upstream_(upstream) {}
+    : key(Digest("index")),
+      worker_id(fmt::format("{:032x}", 0xfff)),
+      rig_(&rig),
+      upstream_(upstream) {}
 
 WorkerReport FakeIndex::Report() {
-  return {.worker_id = fmt::format("{:032x}", 0xfff),
+  IndexStanding now = standing;
+  now.known_db_length = std::max(now.known_db_length, announced_.db_length);
+  now.known_content_length = std::max(now.known_content_length, announced_.content_length);
+  if (base_ && base_->ShorterThan(announced_)) {
+    now.published = published;
+  }
+  return {.worker_id = worker_id,
           .worker_name = "index",
           .incarnation = incarnation_,
           .nonce = 5,
@@ -325,17 +334,25 @@ WorkerReport FakeIndex::Report() {
                       .base = base_,
                       .entries = {},
                       .is_index = true,
-                      .publish_batch = batch}},
+                      .publish_batch = batch,
+                      .index = std::move(now)}},
+          .draining = draining,
           .version = "1"};
 }
 
 void FakeIndex::Step(bool lose_answer) {
-  const DesiredState desired = Must(rig_.synchronizer->Synchronize(Report()));
+  const DesiredState desired = Must(rig_->synchronizer->Synchronize(Report()));
   if (lose_answer) {
     return;
   }
-  ASSERT_EQ(desired.drives.size(), 1U);
+  ASSERT_EQ(desired.drives.size(), 1U) << "the index is refused";
   const DriveHead& recorded = desired.drives[0].recorded;
+  if (moved_ && recorded.ShorterThan(announced_)) {
+    ASSERT_FALSE(desired.publish || desired.drives[0].cut_tail)
+        << "peers have seen length " << announced_.db_length;
+    base_ = recorded;
+    return;
+  }
   ASSERT_FALSE(recorded.ShorterThan(announced_) && !volume_was_lost_)
       << "peers have seen length " << announced_.db_length << " of the index, it was to go back to "
       << recorded.db_length;
@@ -363,6 +380,12 @@ void FakeIndex::RestoreVolume(std::size_t batches) {
   Restart();
 }
 
+void FakeIndex::MoveTo(StoreRig& rig) {
+  rig_ = &rig;
+  moved_ = true;
+  Restart();
+}
+
 void FakeIndex::CutTo(const DriveHead& base) {
   while (versions_.size() > 1 && !versions_.back().head.SameAs(base)) {
     versions_.pop_back();
@@ -375,10 +398,12 @@ void FakeIndex::CutTo(const DriveHead& base) {
 }
 
 void FakeIndex::Apply(std::uint64_t number) {
-  ASSERT_EQ(number, versions_.size()) << "batches are numbered without a hole";
+  if (!moved_) {
+    ASSERT_EQ(number, versions_.size()) << "batches are numbered without a hole";
+  }
   std::string everything;
   std::string open;
-  Must(rig_.publisher->ReadBatch(
+  Must(rig_->publisher->ReadBatch(
       static_cast<std::int64_t>(number), [&](PublishStep step) -> Result<void> {
         const std::string data(AsText(step.data));
         everything += step.path + step.linkname + step.metadata + data + "\n";
@@ -391,7 +416,7 @@ void FakeIndex::Apply(std::uint64_t number) {
             files_[open] += data;
             break;
           case PublishStep::Kind::kLink:
-            EXPECT_FALSE(links_.contains(step.path)) << step.path << " is linked twice";
+            EXPECT_FALSE(links_.contains(step.path) && !moved_) << step.path << " is linked twice";
             links_[step.path] = step.linkname;
             break;
           case PublishStep::Kind::kRemove:

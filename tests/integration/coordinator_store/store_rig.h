@@ -124,6 +124,8 @@ class FakeIndex {
   void Restart();
   // Its volume comes back as it was after this many batches.
   void RestoreVolume(std::size_t batches);
+  // Its worker is started again, and finds a coordinator on another database.
+  void MoveTo(StoreRig& rig);
 
   const std::map<std::string, std::string>& files() const { return files_; }
   const std::map<std::string, std::string>& links() const { return links_; }
@@ -132,6 +134,12 @@ class FakeIndex {
   std::uint64_t batch = 0;
   coordinator::DriveHead head;
   Bytes key;
+  // What the worker knows beyond its drive; the known lengths are those that were ever accepted,
+  // and `published` is sent when it is asked for.
+  coordinator::IndexStanding standing;
+  coordinator::PublishedIndex published;
+  std::string worker_id;
+  bool draining = false;
 
  private:
   // The drive after a batch.
@@ -145,8 +153,9 @@ class FakeIndex {
   void CutTo(const coordinator::DriveHead& base);
   void CheckClosure() const;
 
-  StoreRig& rig_;
+  StoreRig* rig_;
   const FakeUpstream& upstream_;
+  bool moved_ = false;                // to a database whose log is not that of the drive
   std::vector<Version> versions_{1};  // the last one is what the drive holds
   coordinator::DriveHead announced_;  // what was ever called recorded: no less may follow
   bool volume_was_lost_ = false;

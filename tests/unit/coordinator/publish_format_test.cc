@@ -40,6 +40,9 @@ TEST(PublishFormatTest, MirrorJsonIsTheReadersOwn) {
                       .bytes = shard.bytes});
   }
   EXPECT_EQ(MirrorJsonText(mirror.upstream, mirror.public_keys, shards), mirror.Serialize());
+  mirror.predecessor = Key(9);
+  EXPECT_EQ(MirrorJsonText(mirror.upstream, mirror.public_keys, shards, Key(9).bytes()),
+            mirror.Serialize());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "mirror/drive_link.h"
 #include "mirror/index_layout.h"
 #include "mirror/mirror_reader.h"
+#include "mirror/published_index.h"
 
 namespace hnx::mirror {
 namespace {
@@ -222,6 +223,38 @@ TEST_F(MirrorReaderTest, ADamagedMirrorJsonIsAnError) {
   EXPECT_EQ(MirrorReader::Open({folder_.path(), index_.drive->key()}).error().code,
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(MirrorReader::Open({folder_.path(), KeyOf(9)}).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(MirrorReaderTest, TellsWhatTheIndexSaysOfItsMirror) {
+  const auto read = [&] {
+    const auto reader =
+        Must(hyper::DriveReader::Open({index_.store->folder(), index_.drive->key()}));
+    return Must(ReadPublishedIndex(*reader));
+  };
+  EXPECT_TRUE(read().shards.empty());
+  EXPECT_TRUE(read().channels.empty());
+  Publish({shard_.drive->key()});
+  const auto put = [&](const std::string& path, const std::string& text) {
+    Must(index_.drive->Put(path, AsBytes(text)));
+  };
+  put("/channels/nixos-unstable/latest", "r7\n");
+  put("/channels/nixos-unstable/r7/manifest.json",
+      R"({"submittedAt":"2026-11-01T00:00:10Z","settledAt":"2026-11-02T00:00:00Z"})");
+  put("/channels/paths/latest", "r1\n");  // without a manifest
+  put("/channels/damaged/latest", "r2\n");
+  put("/channels/damaged/r2/manifest.json", "no JSON");
+  put("/channels/evil/latest", "../../etc/passwd\n");     // no safe name
+  put("/channels/nixos-unstable/r7/latest", "deeper\n");  // no channel's
+  const PublishedIndex index = read();
+  ASSERT_EQ(index.shards.size(), 1U);
+  EXPECT_EQ(index.shards[0].key, shard_.drive->key());
+  ASSERT_EQ(index.channels.size(), 3U);
+  EXPECT_EQ(index.channels[0].channel, "damaged");
+  EXPECT_EQ(index.channels[0].submitted_at_ms, 0);
+  EXPECT_EQ(index.channels[1].channel, "nixos-unstable");
+  EXPECT_EQ(index.channels[1].latest, "r7");
+  EXPECT_EQ(index.channels[1].submitted_at_ms, 1'793'491'210'000);
+  EXPECT_EQ(index.channels[2].latest, "r1");
 }
 
 }  // namespace
