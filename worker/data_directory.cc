@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 
+#include "base/crash_point.h"
 #include "base/hex.h"
 #include "hyper/drive/hyperdrive.h"
 
@@ -192,6 +193,28 @@ Result<std::optional<hyper::DriveKey>> DataDirectory::IndexDrive() const {
 
 Result<void> DataDirectory::SetIndexDrive(const hyper::DriveKey& key) {
   return WriteFileDurably(root_ / "index-drive", AsBytes(key.id() + "\n"));
+}
+
+Result<void> DataDirectory::PutRecoveredDrive(const hyper::DriveKey& key) {
+  // Removed as a half-made drive is, at the latest at the next start.
+  const fs::path replaced = root_ / "drives" / (std::string(kNewDrivePrefix) + "replaced");
+  std::error_code error;
+  fs::remove_all(replaced, error);
+  if (fs::exists(DriveFolder(key))) {
+    fs::rename(DriveFolder(key), replaced, error);
+    if (error) {
+      return FromFilesystem("move away", DriveFolder(key), error);
+    }
+  }
+  CrashPoint("index.between_renames");
+  fs::rename(RecoveryFolder(), DriveFolder(key), error);
+  if (error) {
+    return FromFilesystem("rename the recovered index to", DriveFolder(key), error);
+  }
+  HNX_TRY(SyncDirectory(root_ / "drives"));
+  HNX_TRY(SyncDirectory(root_));
+  fs::remove_all(replaced, error);
+  return {};
 }
 
 Result<DataDirectory::IndexLengths> DataDirectory::AcceptedIndex() const {

@@ -4,9 +4,9 @@
 //   incarnation          decimal, counted up and synced at each start
 //   lock                 held while a worker runs; a second one is refused
 //   index-drive          id of the index drive, when this worker ever had the role
-//   index-accepted       lengths of the index drive's cores that the coordinator has accepted: no
-//   cut
-//                        goes below them
+//   index-accepted       lengths of the index drive's cores that the coordinator has accepted, or
+//                        that a holder had: no cut goes below them
+//   index-recovery/      a copy of the index drive that is being fetched from its holders
 //   drives/<id>/         one Hyperdrive store each (primary-key, cores/), id in z-base-32
 //
 // A drive is made in drives/.new-<random> and renamed once its key is known; what a crash left
@@ -47,6 +47,12 @@ class DataDirectory {
 
   Result<std::optional<hyper::DriveKey>> IndexDrive() const;
   Result<void> SetIndexDrive(const hyper::DriveKey& key);
+
+  // Where a copy of the index is gathered before it becomes the drive.
+  std::filesystem::path RecoveryFolder() const { return root_ / "index-recovery"; }
+  // The recovery folder becomes the drive's folder, in place of the one that is there. Durable when
+  // it returns; a crash leaves one of the two.
+  Result<void> PutRecoveredDrive(const hyper::DriveKey& key);
 
   struct IndexLengths {
     std::uint64_t db = 0;

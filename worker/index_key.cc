@@ -15,10 +15,21 @@ namespace {
 
 constexpr unsigned kSecretMode = 0600;
 constexpr unsigned kOthersMask = 0077;
+constexpr std::uint64_t kPredecessorBytesMax = 4096;
+
+std::filesystem::path Beside(const std::filesystem::path& key, std::string_view suffix) {
+  return key.string() + std::string(suffix);
+}
+
+std::filesystem::path FolderOf(const std::filesystem::path& path) {
+  const auto folder = path.parent_path();
+  return folder.empty() ? std::filesystem::path(".") : folder;
+}
 
 }  // namespace
 
-Result<void> CreateIndexKeyFile(const std::filesystem::path& path) {
+Result<void> CreateIndexKeyFile(const std::filesystem::path& path,
+                                const std::optional<hyper::DriveKey>& predecessor) {
   hyper::PrimaryKey key{};
   HNX_ASSIGN_OR_RETURN(const Bytes random, RandomBytes(key.size()));
   std::copy(random.begin(), random.end(), key.begin());
@@ -29,8 +40,51 @@ Result<void> CreateIndexKeyFile(const std::filesystem::path& path) {
   if (::fsync(file.get()) != 0) {
     return Errno("fsync", path.string());
   }
-  const auto folder = path.parent_path();
-  return SyncDirectory(folder.empty() ? std::filesystem::path(".") : folder);
+  if (predecessor) {
+    HNX_TRY(WriteFileDurably(Beside(path, ".predecessor"), AsBytes(predecessor->id() + "\n")));
+  }
+  HNX_TRY(WriteFileDurably(
+      Beside(path, ".new"),
+      AsBytes("Nothing was ever published under this key. The first index worker removes this "
+              "file.\n")));
+  return SyncDirectory(FolderOf(path));
+}
+
+bool IsUnusedIndexKey(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(Beside(path, ".new"), error);
+}
+
+Result<void> MarkIndexKeyUsed(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::remove(Beside(path, ".new"), error) && !error) {
+    return {};
+  }
+  if (error) {
+    return FailedPrecondition(fmt::format(
+        "remove {}.new: {}. While it is there a lost index would be taken for one that never was; "
+        "remove it",
+        path.string(), error.message()));
+  }
+  return SyncDirectory(FolderOf(path));
+}
+
+Result<std::optional<hyper::DriveKey>> PredecessorOf(const std::filesystem::path& path) {
+  auto text = ReadWholeFile(Beside(path, ".predecessor"), kPredecessorBytesMax);
+  if (!text.has_value()) {
+    if (text.error().code == ErrorCode::kNotFound) {
+      return std::optional<hyper::DriveKey>();
+    }
+    return text.error();
+  }
+  while (!text->empty() && text->back() == '\n') {
+    text->pop_back();
+  }
+  auto key = hyper::DriveKey::Parse(*text);
+  if (!key.has_value()) {
+    return key.error().Annotate(fmt::format("read {}.predecessor", path.string()));
+  }
+  return std::optional(*key);
 }
 
 Result<hyper::PrimaryKey> ReadIndexKeyFile(const std::filesystem::path& path) {

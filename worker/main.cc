@@ -33,10 +33,19 @@ cli::ExitCode Run(WorkerOptions options, cli::StopSignal& signal) {
   (void)::mallopt(M_ARENA_MAX, kArenasMax);
   enum class End { kNone, kSuperseded, kRefused };
   std::atomic<End> end{End::kNone};
-  auto worker = Worker::Start(options, [&](EndReason reason, const std::string& message) {
-    Log("worker")->error("{}", message);
-    end = reason == EndReason::kSuperseded ? End::kSuperseded : End::kRefused;
-  });
+  bool stopped_early = false;
+  auto worker = Worker::Start(
+      options,
+      [&](EndReason reason, const std::string& message) {
+        Log("worker")->error("{}", message);
+        end = reason == EndReason::kSuperseded ? End::kSuperseded : End::kRefused;
+      },
+      [&] {
+        return stopped_early = stopped_early || signal.WaitFor(std::chrono::milliseconds(0));
+      });
+  if (stopped_early) {
+    return cli::ExitCode::kOk;
+  }
   if (!worker.has_value()) {
     Log("worker")->error("{}", worker.error().message);
     return cli::ExitCode::kFailure;
@@ -52,8 +61,21 @@ cli::ExitCode Run(WorkerOptions options, cli::StopSignal& signal) {
   return end == End::kNone ? cli::ExitCode::kOk : cli::ExitCode::kFailure;
 }
 
-cli::ExitCode CreateIndexKey(const std::string& file) {
-  const Result<void> made = CreateIndexKeyFile(file);
+cli::ExitCode CreateIndexKey(const std::string& file, const std::string& predecessor) {
+  std::optional<hyper::DriveKey> replaced;
+  if (!predecessor.empty()) {
+    constexpr std::string_view kScheme = "hyper://";
+    const std::string_view text = predecessor;
+    const auto parsed =
+        hyper::DriveKey::Parse(text.substr(text.starts_with(kScheme) ? kScheme.size() : 0));
+    if (!parsed.has_value()) {
+      std::cerr << "worker: --predecessor " << predecessor << ": " << parsed.error().message
+                << '\n';
+      return cli::ExitCode::kUsage;
+    }
+    replaced = *parsed;
+  }
+  const Result<void> made = CreateIndexKeyFile(file, replaced);
   if (!made.has_value()) {
     std::cerr << "worker: " << made.error().message << '\n';
     return cli::ExitCode::kFailure;
@@ -85,10 +107,16 @@ int Main(int argc, const char* const* argv) {
   run.footer(run.get_footer() +
              "  4  a newer process of this worker took over (a restart, or a copied --data)\n");
   std::string key_file;
+  std::string predecessor;
   CLI::App& create = program.AddCommand(
       "create-index-key", "Make the key of a new mirror's index drive",
-      [&] { return CreateIndexKey(key_file); }, "worker create-index-key mirror.key");
+      [&] { return CreateIndexKey(key_file, predecessor); },
+      "worker create-index-key mirror.key\n"
+      "worker create-index-key new.key --predecessor hyper://OLDKEY");
   create.add_option("file", key_file, "File to write; must not exist")->required();
+  create.add_option("--predecessor", predecessor,
+                    "Key of the mirror that the new one replaces, because nobody holds that any "
+                    "more; /mirror.json names it");
   return program.Main(argc, argv);
 }
 

@@ -10,8 +10,8 @@
 #include "http/metrics_endpoint.h"
 #include "worker/data_directory.h"
 #include "worker/disk_space.h"
-#include "worker/index_key.h"
 #include "worker/metrics.h"
+#include "worker/recovery/index_recovery.h"
 
 namespace hnx::worker {
 namespace {
@@ -39,17 +39,22 @@ class RunningWorker final : public Worker {
 
   ~RunningWorker() override { Stop(false); }
 
-  Result<void> Run(std::function<void(EndReason, const std::string&)> on_end) {
+  Result<void> Run(std::function<void(EndReason, const std::string&)> on_end,
+                   std::function<bool()> stopping) {
+    std::optional<IndexStart> index_start;
+    if (options_.role_index) {
+      // Before peers are served: it needs the swarm's socket, and the drive's folder may change.
+      HNX_ASSIGN_OR_RETURN(index_start, RecoverIndex(*data_, RecoveryOptions(std::move(stopping))));
+    }
     if (options_.peers.wanted()) {
       HNX_ASSIGN_OR_RETURN(peers_, PeerServer::Start(options_.peers, *data_, metrics_));
       shard_environment_.heads = peers_.get();
     }
     HNX_ASSIGN_OR_RETURN(std::vector<hyper::DriveKey> drives, data_->ListDrives());
     HNX_ASSIGN_OR_RETURN(const auto index_drive, data_->IndexDrive());
-    if (options_.role_index) {
-      HNX_ASSIGN_OR_RETURN(const auto key, ReadIndexKeyFile(options_.index_key_file));
+    if (index_start) {
       HNX_ASSIGN_OR_RETURN(index_, IndexPublisher::Open(
-                                       *data_, key, *coordinator_, metrics_,
+                                       *data_, *index_start, *coordinator_, metrics_,
                                        [this] { WakeSynchronizer(); }, peers_.get()));
       Log("worker")->info("index drive {}", index_->State().key.id());
       std::erase(drives, index_->State().key);
@@ -112,6 +117,19 @@ class RunningWorker final : public Worker {
   }
 
  private:
+  IndexRecoveryOptions RecoveryOptions(std::function<bool()> stopping) const {
+    IndexRecoveryOptions recovery;
+    recovery.key_file = options_.index_key_file;
+    recovery.holders = options_.index_holders;
+    recovery.swarm_socket = options_.peers.swarm_socket;
+    if (options_.accept_length >= 0) {
+      recovery.accept_length = static_cast<std::uint64_t>(options_.accept_length);
+    }
+    recovery.from_log = options_.index_from_log;
+    recovery.stopping = std::move(stopping);
+    return recovery;
+  }
+
   static http::HttpClientOptions HttpOptions(const WorkerOptions& options) {
     http::HttpClientOptions http;
     http.proxy = options.proxy;
@@ -234,12 +252,13 @@ class RunningWorker final : public Worker {
 }  // namespace
 
 Result<std::unique_ptr<Worker>> Worker::Start(
-    const WorkerOptions& options, std::function<void(EndReason, const std::string&)> on_end) {
+    const WorkerOptions& options, std::function<void(EndReason, const std::string&)> on_end,
+    std::function<bool()> stopping) {
   HNX_ASSIGN_OR_RETURN(auto data, DataDirectory::Open(options.data));
   Log("worker")->info("worker {} ({}), incarnation {}", data->worker_id(), options.name,
                       data->incarnation());
   auto worker = std::make_unique<RunningWorker>(options, std::move(data));
-  HNX_TRY(worker->Run(std::move(on_end)));
+  HNX_TRY(worker->Run(std::move(on_end), std::move(stopping)));
   return worker;
 }
 

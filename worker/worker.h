@@ -18,8 +18,11 @@ namespace hnx::worker {
 class Worker {
  public:
   // `on_end` is called, at most once and from another thread, when the worker has to end by itself.
+  // With the role index it returns only when the index is known to be whole, which may mean to
+  // fetch it (RecoverIndex); meanwhile `stopping` is polled, and ends it with kCancelled.
   static Result<std::unique_ptr<Worker>> Start(
-      const WorkerOptions& options, std::function<void(EndReason, const std::string&)> on_end);
+      const WorkerOptions& options, std::function<void(EndReason, const std::string&)> on_end,
+      std::function<bool()> stopping = {});
   virtual ~Worker() = default;
 
   // Abandons NARs in flight, commits what is verified, says so to the coordinator. `superseded`:

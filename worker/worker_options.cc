@@ -57,6 +57,15 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
                  "mirror (append NARs to shards), index (publish), or both; default mirror");
   cli::AddOption(app, "--index-key-file", options.index_key_file,
                  "The index drive's primary key; see worker create-index-key");
+  cli::AddOption(app, "--index-holder", options.index_holders,
+                 "HOST:PORT of somebody who holds a copy of the index (a gateway from afar, hyp "
+                 "seed): asked how long it is before anything is appended, and it is fetched from "
+                 "there when this disk lost it");
+  cli::AddOption(app, "--accept-length", options.accept_length,
+                 "The operator's word that the index was never published beyond this length, for "
+                 "when no holder can say so (docs/RECOVERY.md); negative: none");
+  cli::AddFlag(app, "--index-from-log", options.index_from_log,
+               "Build a lost index from the coordinator's publish log, not from its holders");
   cli::AddOption(app, "--name", options.name,
                  "What people call this worker; default the host name");
   cli::AddSize(app, "--shard-size-max", options.shard_size_max,
@@ -97,6 +106,12 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
 Result<void> Complete(WorkerOptions* options) {
   HNX_ASSIGN_OR_RETURN(options->endpoints, rpc::ParseEndpoints(options->coordinator));
   HNX_TRY(ReadRoles(options));
+  if (!options->role_index &&
+      (!options->index_holders.empty() || options->accept_length >= 0 || options->index_from_log)) {
+    return InvalidArgument(
+        "--index-holder, --accept-length and --index-from-log are for --role index");
+  }
+  options->peers.holders = options->index_holders;
   if (options->name.empty()) {
     options->name = HostName();
   }

@@ -23,6 +23,9 @@ struct WorkerOptions {
   std::string coordinator = "127.0.0.1:7070";
   std::vector<std::string> roles;  // each "mirror", "index" or both with a comma
   std::string index_key_file;
+  std::vector<std::string> index_holders;  // HOST:PORT each
+  std::int64_t accept_length = -1;         // negative: no word
+  bool index_from_log = false;
   std::string name;
   std::uint64_t shard_size_max = kShardSizeMaxDefault;
   std::size_t decode_threads = 0;  // 0: one per core

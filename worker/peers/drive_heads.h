@@ -2,6 +2,8 @@
 // the coordinator has accepted of it. The two come from different threads.
 #pragma once
 
+#include <cstdint>
+
 #include "hyper/drive/drive_key.h"
 #include "hyper/drive/hyperdrive.h"
 
@@ -15,6 +17,16 @@ class DriveHeads {
                          const hyper::SignedDriveHead& head) = 0;
   // The coordinator's word, by compare-and-set; repeated with each of its answers. Threads: any.
   virtual void Recorded(const hyper::DriveKey& key, const hyper::DriveHead& head) = 0;
+  // Lengths up to which one of the configured holders says that it has all blocks of both cores;
+  // of several the one that has most. Zero: nobody. Threads: any.
+  struct Held {
+    std::uint64_t db_length = 0;
+    std::uint64_t content_length = 0;
+  };
+  virtual Held Acknowledged(const hyper::DriveKey& /*key*/,
+                            const hyper::DriveKey& /*content_key*/) {
+    return {};
+  }
 
  protected:
   DriveHeads() = default;

@@ -1,5 +1,6 @@
 #include "worker/peers/peer_server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -23,6 +24,7 @@ Result<std::unique_ptr<PeerServer>> PeerServer::Start(const PeerServerOptions& o
     HNX_ASSIGN_OR_RETURN(bridge, swarm::SwarmBridge::Start(options.swarm));
     node.swarm_socket = bridge->socket();
   }
+  node.peers = options.holders;
   node.transport.connections_max = options.connections_max;
   node.transport.send_bytes_per_second = options.rate_max;
   node.transport.peer.send_bytes_per_second = options.rate_each_max;
@@ -67,6 +69,38 @@ void PeerServer::Recorded(const hyper::DriveKey& key, const hyper::DriveHead& he
     Log("peers")->error("announce drive {} at length {}: {}", key.id(), head.db_length,
                         announced.error().ToString());
   }
+}
+
+DriveHeads::Held PeerServer::Acknowledged(const hyper::DriveKey& key,
+                                          const hyper::DriveKey& content_key) {
+  const auto dialled = node_->DialledPeers();
+  if (!dialled.has_value() || dialled->empty()) {
+    return {};
+  }
+  const auto cores = node_->Cores();
+  if (!cores.has_value()) {
+    return {};
+  }
+  const auto held_of = [&](const hyper::DriveKey& core, const hyper::PublicKey& peer) {
+    std::uint64_t length = 0;
+    for (const hyper::CoreStatistics& one : *cores) {
+      if (one.key.bytes != core.bytes()) {
+        continue;
+      }
+      for (const hyper::CorePeer& at : one.peers) {
+        length = at.key == peer ? std::max(length, at.contiguous_length) : length;
+      }
+    }
+    return length;
+  };
+  Held most;
+  for (const hyper::PublicKey& peer : *dialled) {
+    const Held held{held_of(key, peer), held_of(content_key, peer)};
+    if (held.db_length > most.db_length) {
+      most = held;
+    }
+  }
+  return most;
 }
 
 void PeerServer::ShowMetrics(Metrics& metrics) {

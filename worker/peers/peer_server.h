@@ -26,12 +26,14 @@ inline constexpr std::size_t kPeerConnectionsMaxDefault = 256;
 struct PeerServerOptions {
   std::string listen;  // HOST:PORT; empty: not over TCP
   swarm::SwarmOptions swarm{.swarm = "off", .program = {}, .bootstrap = {}};
+  // HOST:PORT each, dialled: who has acknowledged what of the index is heard from them.
+  std::vector<std::string> holders;
   std::size_t connections_max = kPeerConnectionsMaxDefault;
   // Bytes a second to all peers, and to each; 0: no limit.
   std::uint64_t rate_max = 0;
   std::uint64_t rate_each_max = 0;
 
-  bool wanted() const { return !listen.empty() || swarm.Wanted(false); }
+  bool wanted() const { return !listen.empty() || swarm.Wanted(false) || !holders.empty(); }
 };
 
 class PeerServer final : public DriveHeads {
@@ -53,6 +55,9 @@ class PeerServer final : public DriveHeads {
                  const hyper::SignedDriveHead& head) override HNX_EXCLUDES(mutex_);
   void Recorded(const hyper::DriveKey& key, const hyper::DriveHead& head) override
       HNX_EXCLUDES(mutex_);
+  // Nothing but what the holders that this worker dials say of themselves counts; who comes from
+  // outside may say anything.
+  Held Acknowledged(const hyper::DriveKey& key, const hyper::DriveKey& content_key) override;
 
  private:
   PeerServer(const DataDirectory& data, std::unique_ptr<swarm::SwarmBridge> bridge,

@@ -101,6 +101,43 @@ void ToMessage(const JobReport& report, pb::JobState* out) {
   }
 }
 
+void ToMessage(const IndexState& state, pb::DriveState* out) {
+  out->set_kind(pb::DriveState::KIND_INDEX);
+  out->set_key(ToString(state.key.bytes()));
+  out->set_content_key(ToString(state.content_key.bytes()));
+  ToMessage(state.head, out->mutable_head());
+  if (state.base) {
+    ToMessage(*state.base, out->mutable_base());
+  }
+  out->set_publish_batch(state.publish_batch);
+  pb::IndexStanding* standing = out->mutable_index();
+  standing->set_known_db_length(state.known.db);
+  standing->set_known_content_length(state.known.content);
+  if (state.accept_length) {
+    standing->set_accept_length(*state.accept_length);
+  }
+  if (state.predecessor) {
+    standing->set_predecessor(ToString(state.predecessor->bytes()));
+  }
+  if (state.published == nullptr) {
+    return;
+  }
+  pb::PublishedIndex* published = standing->mutable_published();
+  for (const mirror::MirrorShard& shard : state.published->shards) {
+    pb::PublishedShard* message = published->add_shards();
+    message->set_key(ToString(shard.key.bytes()));
+    message->set_content_key(ToString(shard.content_key.bytes()));
+    message->set_length(shard.length);
+    message->set_bytes(shard.bytes);
+  }
+  for (const mirror::PublishedChannel& channel : state.published->channels) {
+    pb::PublishedChannel* message = published->add_channels();
+    message->set_channel(channel.channel);
+    message->set_latest(channel.latest);
+    message->set_submitted_at_ms(channel.submitted_at_ms);
+  }
+}
+
 Result<NarUnit> UnitFromMessage(const pb::NarUnit& message, std::uint64_t job_id,
                                 std::uint32_t attempt) {
   if (!mirror::IsSafeName(message.file())) {

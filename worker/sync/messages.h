@@ -9,6 +9,7 @@
 #include "hypercore_nixos/v1/coordinator.pb.h"
 #include "worker/job_table.h"
 #include "worker/nar_unit.h"
+#include "worker/publish/index_publisher.h"
 #include "worker/shard/shard_entry.h"
 
 namespace hnx::worker {
@@ -22,6 +23,7 @@ Result<hyper::DriveHead> FromMessage(const pb::DriveHead& message);
 
 void ToMessage(const ShardEntry& entry, pb::ShardEntry* out);
 void ToMessage(const JobReport& report, pb::JobState* out);
+void ToMessage(const IndexState& state, pb::DriveState* out);
 
 // kInvalidArgument names the unit and the field.
 Result<NarUnit> UnitFromMessage(const pb::NarUnit& message, std::uint64_t job_id,

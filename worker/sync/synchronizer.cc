@@ -152,14 +152,12 @@ void Synchronizer::AddDrives(Request* request) {
   if (parts_.index != nullptr) {
     const IndexState state = parts_.index->State();
     pb::DriveState* drive = request->add_drives();
-    drive->set_kind(pb::DriveState::KIND_INDEX);
-    drive->set_key(ToString(state.key.bytes()));
-    drive->set_content_key(ToString(state.content_key.bytes()));
-    ToMessage(state.head, drive->mutable_head());
-    if (state.base) {
-      ToMessage(*state.base, drive->mutable_base());
+    ToMessage(state, drive);
+    if (parts_.heads != nullptr) {
+      const DriveHeads::Held held = parts_.heads->Acknowledged(state.key, state.content_key);
+      drive->mutable_index()->set_acknowledged_db_length(held.db_length);
+      drive->mutable_index()->set_acknowledged_content_length(held.content_length);
     }
-    drive->set_publish_batch(state.publish_batch);
   }
 }
 

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 
 #include "hyper/drive/drive_reader.h"
+#include "hyper/drive/hyperdrive.h"
 #include "nix/hash.h"
+#include "worker/data_directory.h"
 #include "worker/index_key.h"
 #include "worker_fixture.h"
 
@@ -142,6 +144,7 @@ TEST_F(IndexRoleTest, ADriveShorterThanAcceptedIsNotAppendedTo) {
   StopWorker();
   std::filesystem::remove_all(std::filesystem::path(options_.data) / "drives" / MirrorKey().id());
   Publish({Put("/b", "b")});
+  options_.accept_length = static_cast<std::int64_t>(RecordedIndex().db_length());
   StartWorker();
   ASSERT_TRUE(coordinator_.WaitFor([calls = std::uint64_t{0}](const State& s) mutable {
     calls = calls == 0 ? s.calls : calls;
@@ -193,6 +196,55 @@ TEST_F(IndexRoleTest, AcceptedBatchesAreNotCutForADatabaseThatForgotThem) {
   }));
   EXPECT_TRUE(Index()->Entry("/b")->has_value());
   EXPECT_FALSE(Index()->Entry("/c")->has_value());
+}
+
+// A holder had seen the content of the second batch and not its entries when the disk was lost.
+class IndexFromAHalfTold : public IndexRoleTest {
+ protected:
+  void SetUp() override {
+    Publish({Put("/a", "a")});
+    StartWorker();
+    ASSERT_TRUE(AllAccepted());
+    first_ = RecordedIndex();
+    Publish({Put("/b", "b"), Put("/c", "c")});
+    ASSERT_TRUE(AllAccepted());
+    second_ = RecordedIndex();
+    StopWorker();
+    {
+      const auto data = *worker::DataDirectory::Open(options_.data);
+      const auto store = *hyper::Corestore::Open(data->DriveFolder(MirrorKey()));
+      const auto drive = *hyper::Hyperdrive::Open(*store);
+      ASSERT_TRUE(
+          drive->CutUnannouncedTail(first_.db_length(), second_.content_length()).has_value());
+      ASSERT_TRUE(
+          data->SetAcceptedIndex({first_.db_length(), second_.content_length()}).has_value());
+    }
+    coordinator_.With([&](State& state) {
+      state.batches_accepted = 1;
+      for (auto& [key, drive] : state.drives) {
+        if (drive.kind == pb::DriveState::KIND_INDEX) {
+          drive.recorded = first_;
+        }
+      }
+    });
+  }
+
+  pb::DriveHead first_;
+  pb::DriveHead second_;
+};
+
+TEST_F(IndexFromAHalfTold, TheBatchMakesTheSameContentAgain) {
+  StartWorker();
+  ASSERT_TRUE(AllAccepted());
+  EXPECT_EQ(RecordedIndex().SerializeAsString(), second_.SerializeAsString());
+}
+
+TEST_F(IndexFromAHalfTold, ABatchThatMakesOtherContentIsNeverTold) {
+  coordinator_.With([](State& state) { state.batches.back() = {Put("/b", "x"), Put("/c", "y")}; });
+  StartWorker();
+  ASSERT_TRUE(coordinator_.WaitFor([](const State& s) { return s.batch_reads >= 3; }));
+  coordinator_.With([](State& state) { EXPECT_EQ(state.batches_accepted, 1U); });
+  EXPECT_EQ(RecordedIndex().SerializeAsString(), first_.SerializeAsString());
 }
 
 TEST_F(IndexRoleTest, AnotherKeyOnTheSameDirectoryIsRefused) {

@@ -36,6 +36,9 @@ TEST(WorkerOptionsTest, RefusesWhatDoesNotFitTogether) {
   EXPECT_TRUE(refused([](auto& o) { o.transfers_max = 0; }));
   EXPECT_TRUE(refused([](auto& o) { o.decode_threads = 100'000; }));
   EXPECT_TRUE(refused([](auto& o) { o.shard_size_max = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.index_holders = {"gateway:4711"}; })) << "no index here";
+  EXPECT_TRUE(refused([](auto& o) { o.accept_length = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.index_from_log = true; }));
 }
 
 }  // namespace

@@ -117,6 +117,10 @@ void FakeCoordinator::Record(const pb::DriveState& state) {
   if (!state.has_base() || !Same(state.base(), drive.recorded) || !state_.accept) {
     return;
   }
+  if (state.kind() == pb::DriveState::KIND_INDEX &&
+      state.publish_batch() <= state_.batches_accepted) {
+    return;  // it moves batch by batch
+  }
   drive.recorded = state.head();
   if (state.publish_batch() > state_.batches_accepted) {
     state_.batches_accepted = state.publish_batch();
