@@ -186,12 +186,14 @@ class Program {
 
 // Coordinator, workers and gateway over one data folder.
 export class Mirror {
-  constructor (dir, channel, { workers = 2, coordinatorOptions = [], workerOptions = [] } = {}) {
+  // `indexOptions`: the index is written by a worker of its own, with these words; else by the first one.
+  constructor (dir, channel, { workers = 2, coordinatorOptions = [], workerOptions = [], indexOptions } = {}) {
     this.dir = dir
     this.channel = channel
     this.workers = workers
     this.coordinatorOptions = coordinatorOptions
     this.workerOptions = workerOptions
+    this.indexOptions = indexOptions
     this.programs = new Map()
     fs.mkdirSync(dir, { recursive: true })
   }
@@ -207,7 +209,12 @@ export class Mirror {
   }
 
   drives () {
-    return Array.from({ length: this.workers }, (_, n) => path.join(this.dir, `worker-${n + 1}/drives`))
+    return this.#dataNames().map((name) => path.join(this.dir, name, 'drives'))
+  }
+
+  #dataNames () {
+    const names = Array.from({ length: this.workers }, (_, n) => `worker-${n + 1}`)
+    return this.indexOptions ? [...names, 'index'] : names
   }
 
   async start () {
@@ -224,9 +231,13 @@ export class Mirror {
       ...this.coordinatorOptions]).start()
     await until('the coordinator answers', START_TIMEOUT_MS, () => this.status())
     for (let n = 1; n <= this.workers; n++) {
-      const role = n === 1 ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
+      const role = n === 1 && !this.indexOptions ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
       this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), '--coordinator', this.address,
         '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)]).start()
+    }
+    if (this.indexOptions) {
+      this.#add('index', ['worker', 'run', '--data', path.join(this.dir, 'index'), '--coordinator', this.address, '--name', 'index',
+        '--role', 'index', '--index-key-file', indexKey, ...this.indexOptions]).start()
     }
     this.key = await until('the index worker makes its drive', START_TIMEOUT_MS, () => this.status()?.mirror_key)
     this.#add('gateway', ['gateway', 'serve', '--listen', this.gatewayAddress, '--index', this.key,
