@@ -121,7 +121,11 @@ class RunningWorker final : public Worker {
     IndexRecoveryOptions recovery;
     recovery.key_file = options_.index_key_file;
     recovery.holders = options_.index_holders;
-    recovery.swarm_socket = options_.peers.swarm_socket;
+    // A socket for others' bridges is the peer server's.
+    if (const swarm::SwarmOptions& swarm = options_.peers.swarm;
+        swarm.swarm == "on" || swarm.swarm == "auto") {
+      recovery.swarm = swarm;
+    }
     if (options_.accept_length >= 0) {
       recovery.accept_length = static_cast<std::uint64_t>(options_.accept_length);
     }

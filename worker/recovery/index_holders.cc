@@ -55,16 +55,20 @@ Result<void> IndexHolders::MakeFolder() const {
   return store.has_value() ? Result<void>() : store.error();
 }
 
-Result<IndexHolders::Connected> IndexHolders::Connect(const std::vector<std::string>& addresses,
-                                                      const std::string& swarm_socket) const {
+Result<IndexHolders::Connected> IndexHolders::Connect(
+    const std::vector<std::string>& addresses,
+    const std::optional<swarm::SwarmOptions>& swarm) const {
+  Connected connected;
   hyper::PeerNodeOptions node;
   node.peers = addresses;
-  node.swarm_socket = swarm_socket;
+  if (swarm) {
+    HNX_ASSIGN_OR_RETURN(connected.bridge, swarm::SwarmBridge::Start(*swarm));
+    node.swarm_socket = connected.bridge->socket();
+  }
   hyper::RemoteDriveOptions drive;
   drive.folder = options_.folder;
-  drive.lookup = !swarm_socket.empty();
+  drive.lookup = swarm.has_value();
   drive.announce = false;
-  Connected connected;
   HNX_ASSIGN_OR_RETURN(connected.node, hyper::PeerNode::Start(std::move(node)));
   HNX_ASSIGN_OR_RETURN(connected.drive, connected.node->OpenRemote(options_.key, drive));
   return connected;
@@ -84,7 +88,7 @@ Result<HolderAnswer> IndexHolders::AskOne(const std::string& address, HeldIndex*
   HolderAnswer answer;
   answer.address = address;
   answer.trouble = "no connection";
-  HNX_ASSIGN_OR_RETURN(const Connected holder, Connect({address}, ""));
+  HNX_ASSIGN_OR_RETURN(const Connected holder, Connect({address}, std::nullopt));
   const auto& drive = holder.drive;
   const auto deadline = Clock::Real().Steady() + options_.answer_max;
   while (Clock::Real().Steady() < deadline) {
@@ -128,7 +132,7 @@ Result<HolderAnswer> IndexHolders::AskOne(const std::string& address, HeldIndex*
 
 Result<hyper::SignedDriveHead> IndexHolders::Fetch() {
   HNX_TRY(MakeFolder());
-  HNX_ASSIGN_OR_RETURN(const Connected holders, Connect(options_.addresses, options_.swarm_socket));
+  HNX_ASSIGN_OR_RETURN(const Connected holders, Connect(options_.addresses, options_.swarm));
   const auto& drive = holders.drive;
   hyper::ReadLimits limits;
   limits.stall_max = options_.stall_max;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "hyper/drive/drive_key.h"
 #include "hyper/drive/hyperdrive.h"
 #include "hyper/node/peer_node.h"
+#include "swarm/swarm_bridge.h"
 
 namespace hnx::worker {
 
@@ -51,8 +53,9 @@ class IndexHolders {
     hyper::PrimaryKey primary_key{};
     std::filesystem::path folder;        // made when missing; what is in it counts, too
     std::vector<std::string> addresses;  // "HOST:PORT" each
-    std::string swarm_socket;            // also fetch from whom bridges find; empty: no
-    std::function<bool()> stopping;      // polled while it waits; may be empty
+    // Also fetch from whom a bridge of its own finds; none: do not.
+    std::optional<swarm::SwarmOptions> swarm{};
+    std::function<bool()> stopping;  // polled while it waits; may be empty
     std::chrono::milliseconds answer_max = kHolderAnswerMax;
     std::chrono::milliseconds stall_max = kHolderStallMax;
   };
@@ -68,12 +71,13 @@ class IndexHolders {
 
  private:
   struct Connected {
+    std::unique_ptr<swarm::SwarmBridge> bridge;  // closed last; null: not in the swarm
     std::unique_ptr<hyper::PeerNode> node;
     std::shared_ptr<hyper::RemoteDrive> drive;  // closed first
   };
   Result<void> MakeFolder() const;
   Result<Connected> Connect(const std::vector<std::string>& addresses,
-                            const std::string& swarm_socket) const;
+                            const std::optional<swarm::SwarmOptions>& swarm) const;
   Result<HolderAnswer> AskOne(const std::string& address, HeldIndex* held) const;
   bool Stopping() const { return options_.stopping && options_.stopping(); }
 

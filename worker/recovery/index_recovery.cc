@@ -95,7 +95,7 @@ class Recovery {
                          .primary_key = primary_key_,
                          .folder = data_.RecoveryFolder(),
                          .addresses = options_.holders,
-                         .swarm_socket = options_.swarm_socket,
+                         .swarm = options_.swarm,
                          .stopping = options_.stopping,
                          .answer_max = IsUnusedIndexKey(options_.key_file)
                                            ? std::min(options_.answer_max, kNewKeyAnswerMax)

@@ -27,8 +27,8 @@ namespace hnx::worker {
 
 struct IndexRecoveryOptions {
   std::filesystem::path key_file;
-  std::vector<std::string> holders;  // "HOST:PORT" each
-  std::string swarm_socket;
+  std::vector<std::string> holders;            // "HOST:PORT" each
+  std::optional<swarm::SwarmOptions> swarm{};  // see IndexHolders
   // The operator's word: the index was never longer than so many blocks of its db core.
   std::optional<std::uint64_t> accept_length;
   // Build a lost index again from the publish log; holders are only asked.

@@ -284,7 +284,7 @@ TEST_F(IndexRecoveryTest, ACrashBetweenTheRenamesIsMendedByTheNextStart) {
                                 .primary_key = key_,
                                 .folder = data_->RecoveryFolder(),
                                 .addresses = options_.holders,
-                                .swarm_socket = "",
+                                .swarm = {},
                                 .stopping = {}});
   Must(holders.Fetch());
   fs::rename(DriveFolder(), folder_ / "data/drives/.new-replaced");
@@ -300,7 +300,7 @@ TEST_F(IndexRecoveryTest, ACopyThatWasPutInPlaceButHasNoSecretKeyYetIsTakenOver)
                                 .primary_key = key_,
                                 .folder = data_->RecoveryFolder(),
                                 .addresses = options_.holders,
-                                .swarm_socket = "",
+                                .swarm = {},
                                 .stopping = {}});
   Must(holders.Fetch());
   Must(data_->PutRecoveredDrive(origin_.drive->key()));
