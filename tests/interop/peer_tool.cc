@@ -16,8 +16,9 @@
 //   have KEY BEGIN END           answers when these blocks are committed
 //   wait KEY LENGTH              answers when the replica has the head of that length
 //   stats                        ok and one JSON object
-//   remote KEY ROOT              opens a drive for reading from afar
+//   remote KEY ROOT ADDRESS      opens a drive for reading from afar, with a node of its own
 //   remote-wait LENGTH           ok VERSION, when that version is known
+//   remote-received              ok BLOCKS of the content that came from peers
 //   remote-list FOLDER           ok and a JSON array of paths
 //   remote-cat PATH OFFSET LENGTH   ok SIZE FNV1A of that part of a file
 //   drop                         closes all streams
@@ -41,7 +42,7 @@
 #include "base/log.h"
 #include "hyper/core/keys.h"
 #include "hyper/drive/drive_reader.h"
-#include "hyper/replication/drive_replica.h"
+#include "hyper/node/peer_node.h"
 #include "hyper/replication/replicator.h"
 #include "hyper/replication/replicator_driver.h"
 #include "hyper/storage/flat_core_storage.h"
@@ -79,6 +80,7 @@ class Tool final : public ReplicationListener {
   }
   ~Tool() override {
     remote_.reset();
+    remote_node_.reset();
     loop_.RunAndWait([this] {
       connectors_.clear();
       listener_.reset();
@@ -161,7 +163,8 @@ class Tool final : public ReplicationListener {
     std::function<void(Result<std::string>)> answer;
   };
   std::vector<Wait> waits_;
-  std::unique_ptr<DriveReplica> remote_;
+  std::unique_ptr<PeerNode> remote_node_;
+  std::shared_ptr<RemoteDrive> remote_;
 };
 
 void Tool::CheckWaits() {
@@ -387,21 +390,31 @@ void Tool::Execute(const Words& words, const std::function<void(Result<std::stri
 }
 
 Result<std::string> Tool::Remote(const Words& words) {
-  const ReadDeadline deadline(Clock::Real(), std::chrono::seconds(20));
+  const ReadLimits limits = ReadLimits::Within(std::chrono::seconds(20));
   if (words.at(0) == "remote") {
     HNX_ASSIGN_OR_RETURN(const DriveKey key, DriveKey::Parse(words.at(1)));
-    HNX_ASSIGN_OR_RETURN(remote_, DriveReplica::Open({loop_, *replicator_, words.at(2)}, key));
+    PeerNodeOptions options;
+    options.peers = {words.at(3)};
+    HNX_ASSIGN_OR_RETURN(remote_node_, PeerNode::Start(std::move(options)));
+    RemoteDriveOptions drive;
+    drive.folder = words.at(2);
+    HNX_ASSIGN_OR_RETURN(remote_, remote_node_->OpenRemote(key, std::move(drive)));
     return std::string();
   }
   if (!remote_) {
     return FailedPrecondition("no drive is open");
   }
   if (words.at(0) == "remote-wait") {
-    HNX_TRY(remote_->WaitForVersion(std::stoull(words.at(1))));
+    HNX_TRY(remote_->WaitForVersion(std::stoull(words.at(1)) - 1, limits));
     return std::to_string(remote_->version());
   }
+  if (words.at(0) == "remote-received") {
+    HNX_ASSIGN_OR_RETURN(const RemoteDriveStatus status, remote_->Status());
+    return std::to_string(status.content ? status.content->download.blocks_received : 0);
+  }
+  HNX_ASSIGN_OR_RETURN(const auto view, remote_->View(limits));
   if (words.at(0) == "remote-list") {
-    HNX_ASSIGN_OR_RETURN(const auto list, remote_->List(words.at(1)));
+    HNX_ASSIGN_OR_RETURN(const auto list, view->List(words.at(1)));
     nlohmann::json paths = nlohmann::json::array();
     for (;;) {
       HNX_ASSIGN_OR_RETURN(const auto entry, list->Next());
@@ -411,16 +424,16 @@ Result<std::string> Tool::Remote(const Words& words) {
       paths.push_back(entry->path);
     }
   }
-  HNX_ASSIGN_OR_RETURN(const auto entry, remote_->Entry(words.at(1)));
+  HNX_ASSIGN_OR_RETURN(const auto entry, view->Entry(words.at(1)));
   if (!entry || !entry->blob) {
     return NotFound(words.at(1));
   }
   Bytes content;
-  HNX_TRY(remote_->ReadBlob(*entry->blob, std::stoull(words.at(2)), std::stoull(words.at(3)),
-                            [&content](ByteView piece) -> Result<void> {
-                              AppendTo(content, piece);
-                              return {};
-                            }));
+  HNX_TRY(view->ReadBlob(*entry->blob, std::stoull(words.at(2)), std::stoull(words.at(3)),
+                         [&content](ByteView piece) -> Result<void> {
+                           AppendTo(content, piece);
+                           return {};
+                         }));
   return fmt::format("{} {}", content.size(), Fnv1a(content));
 }
 

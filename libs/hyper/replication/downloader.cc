@@ -152,11 +152,6 @@ void Downloader::CancelFetch(FetchId id) {
   UpdateDownloading();
 }
 
-Downloader::HeadWatch Downloader::WatchHead(std::function<void(const CoreHead&)> on_head) {
-  head_watches_.emplace(++last_id_, std::move(on_head));
-  return last_id_;
-}
-
 // -- Peers come and go
 
 void Downloader::OnOpened(CoreSession& session) {
@@ -641,10 +636,6 @@ Result<void> Downloader::Commit() {
   if (committed.head.length > length) {
     links_.announce();
     links_.listener.OnHead(committed.head);
-    const auto watches = head_watches_;
-    for (const auto& [id, on_head] : watches) {
-      on_head(committed.head);
-    }
   }
   AfterCommit(committed);
   return {};

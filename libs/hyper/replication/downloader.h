@@ -138,11 +138,6 @@ class Downloader {
   Result<FetchId> Fetch(BlockIndex block, int priority, FetchCallback callback);
   void CancelFetch(FetchId id);
 
-  // Called after each commit of a longer head, besides the listener, until it is removed.
-  using HeadWatch = std::uint64_t;
-  HeadWatch WatchHead(std::function<void(const CoreHead&)> on_head);
-  void UnwatchHead(HeadWatch watch) { head_watches_.erase(watch); }
-
   bool downloading() const { return downloading_; }
   // Peers that have the core open.
   std::size_t peer_count() const { return peers_.size(); }
@@ -202,7 +197,6 @@ class Downloader {
   Clock::SteadyTime Now() const { return links_.clock.Steady(); }
 
   Links links_;
-  std::map<HeadWatch, std::function<void(const CoreHead&)>> head_watches_;
   bool follow_ = false;
   bool downloading_ = false;
   bool frozen_ = false;
