@@ -2,7 +2,9 @@
 // memory, or recorded for the crash tests. Offsets and sizes are bytes. Nothing is buffered: a
 // write that returned is visible to every reader, and durable after the next Sync of that file.
 //
-// Threads: one at a time. Two storages of the same folder are independent.
+// Threads: one at a time; but while one thread syncs files and writes `oplog` and `header`, another
+// may read and write the others (not truncate them). Two storages of the same folder are
+// independent.
 #pragma once
 
 #include <cstdint>

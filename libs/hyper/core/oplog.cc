@@ -292,22 +292,22 @@ Result<OplogMark> ReadOplogMark(CoreStorage& storage, const OplogMark& earlier) 
 }
 
 OplogWriter::OplogWriter(CoreStorage& storage, const OplogContent& content)
-    : storage_(storage), bits_(content.bits), end_(content.end) {}
+    : storage_(&storage), bits_(content.bits), end_(content.end) {}
 
 Result<void> OplogWriter::Append(std::span<const OplogEntry> entries) {
   Bytes frames;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Bytes payload = entries[i].Encode();
     if (payload.size() > kOplogPayloadBytesMax) {
-      return ResourceExhausted("core " + storage_.Name() + ": an oplog entry of " +
+      return ResourceExhausted("core " + storage_->Name() + ": an oplog entry of " +
                                std::to_string(payload.size()) +
                                " bytes exceeds the format's limit");
     }
     AppendTo(frames, EncodeFrame(payload, bits_[0] != bits_[1], i + 1 < entries.size()));
   }
-  Result<void> written = storage_.Write(CoreFile::kOplog, end_, frames);
+  Result<void> written = storage_->Write(CoreFile::kOplog, end_, frames);
   if (!written) {
-    broken_ = !storage_.Truncate(CoreFile::kOplog, end_).has_value();
+    broken_ = !storage_->Truncate(CoreFile::kOplog, end_).has_value();
     return written;
   }
   end_ += frames.size();
@@ -326,8 +326,8 @@ Result<void> OplogWriter::WriteHeader(OplogHeader& header) {
       const std::uint64_t end = header.external->start + header.external->length;
       place.start = (end + kOplogSlotBytes - 1) / kOplogSlotBytes * kOplogSlotBytes;
     }
-    HNX_TRY(storage_.Write(CoreFile::kHeader, place.start, payload.bytes()));
-    storage_.Sync(CoreFile::kHeader);
+    HNX_TRY(storage_->Write(CoreFile::kHeader, place.start, payload.bytes()));
+    storage_->Sync(CoreFile::kHeader);
     header.external = place;
     Encoder encoder;
     encoder.Uint(1);  // version
@@ -340,14 +340,14 @@ Result<void> OplogWriter::WriteHeader(OplogHeader& header) {
   }
   WipedBytes frame(0);
   frame.bytes() = EncodeFrame(payload.bytes(), bit);
-  HNX_TRY(storage_.Write(CoreFile::kOplog, slot * kOplogSlotBytes, frame.bytes()));
-  storage_.Sync(CoreFile::kOplog);
+  HNX_TRY(storage_->Write(CoreFile::kOplog, slot * kOplogSlotBytes, frame.bytes()));
+  storage_->Sync(CoreFile::kOplog);
   bits_[slot] = bit;
   return {};
 }
 
 Result<void> OplogWriter::DropEntries() {
-  Result<void> truncated = storage_.Truncate(CoreFile::kOplog, kOplogEntriesOffset);
+  Result<void> truncated = storage_->Truncate(CoreFile::kOplog, kOplogEntriesOffset);
   // Left there, they would be followed by entries that do count.
   broken_ = !truncated.has_value();
   end_ = kOplogEntriesOffset;

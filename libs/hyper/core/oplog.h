@@ -133,11 +133,11 @@ Result<OplogContent> ReadOplog(CoreStorage& storage, std::uint64_t* damaged_at =
 // The mark of the file now, against which an earlier one is compared; costs a few small reads.
 Result<OplogMark> ReadOplogMark(CoreStorage& storage, const OplogMark& earlier);
 
-// Appends entries and replaces headers, for the one writer.
+// Appends entries and replaces headers, for the one writer. A copy may go on in its place.
 class OplogWriter {
  public:
   // For a new core: no header yet.
-  explicit OplogWriter(CoreStorage& storage) : storage_(storage) {}
+  explicit OplogWriter(CoreStorage& storage) : storage_(&storage) {}
   // After what was read (and cut to content.end).
   OplogWriter(CoreStorage& storage, const OplogContent& content);
 
@@ -155,7 +155,7 @@ class OplogWriter {
   bool broken() const { return broken_; }
 
  private:
-  CoreStorage& storage_;
+  CoreStorage* storage_;
   std::array<bool, 2> bits_ = {true, false};
   std::uint64_t end_ = kOplogEntriesOffset;
   bool broken_ = false;

@@ -120,7 +120,7 @@ ProofTree::Fault ProofTree::FoldList(const std::vector<TreeNode>& nodes, Claim a
   return {};
 }
 
-ProofTree::Fault ProofTree::Fold(const Proof& proof) {
+ProofTree::Fault ProofTree::Fold(const Proof& proof, const Hash* leaf_hash) {
   if (proof.seek) {
     const std::vector<TreeNode>& nodes = proof.seek->nodes;
     if (nodes.empty()) {
@@ -133,7 +133,8 @@ ProofTree::Fault ProofTree::Fold(const Proof& proof) {
   Fault fault;
   if (proof.block) {
     const ByteView value = proof.block->value.view();
-    const TreeNode leaf{flat_tree::LeafOf(proof.block->index), value.size(), LeafHash(value)};
+    const TreeNode leaf{flat_tree::LeafOf(proof.block->index), value.size(),
+                        leaf_hash == nullptr ? LeafHash(value) : *leaf_hash};
     fault = FoldList(proof.block->nodes, {leaf, true}, false);
   } else if (proof.hash) {
     fault = FoldList(proof.hash->nodes, {{proof.hash->index, 0, {}}, false}, true);

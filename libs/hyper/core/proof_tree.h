@@ -28,7 +28,8 @@ class ProofTree {
   static Fault CheckLimits(const Proof& proof);
 
   // Hashes seek, block and hash up to one node, folded(). CheckLimits must have passed.
-  Fault Fold(const Proof& proof);
+  // `leaf_hash`: of the block, when it was hashed already; else null.
+  Fault Fold(const Proof& proof, const Hash* leaf_hash);
   // Grows `tree` by the upgrade, to upgrade.start + upgrade.length. Takes the folded node where it
   // stands for one of the tree.
   Fault Grow(const UpgradeProof& upgrade, MerkleTree& tree);

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "hyper/core/hashed_proof.h"
 #include "hyper/core/keys.h"
 #include "hyper/core/proof_tree.h"
 
@@ -32,8 +33,13 @@ Proof Owned(const Proof& proof) {
 
 class Verifier {
  public:
-  Verifier(const TreeState& state, const ProofRequest& request, const Proof& proof)
-      : state_(state), request_(request), proof_(proof), identity_(state.identity) {}
+  Verifier(const TreeState& state, const ProofRequest& request, const Proof& proof,
+           const Hash* leaf_hash)
+      : state_(state),
+        request_(request),
+        proof_(proof),
+        leaf_hash_(leaf_hash),
+        identity_(state.identity) {}
 
   Result<ProofVerdict> Verify();
 
@@ -71,7 +77,8 @@ class Verifier {
   const TreeState& state_;
   const ProofRequest& request_;
   const Proof& proof_;
-  CoreIdentity identity_;  // with the manifest that the proof brought
+  const Hash* const leaf_hash_;  // of the block; null: not known yet
+  CoreIdentity identity_;        // with the manifest that the proof brought
   bool manifest_learnt_ = false;
   ProofTree claimed_;
 };
@@ -335,7 +342,7 @@ Result<ProofVerdict> Verifier::Verify() {
   if (Ending ending = LearnManifest()) {
     return *std::move(ending);
   }
-  if (Ending ending = Malformed(claimed_.Fold(proof_))) {
+  if (Ending ending = Malformed(claimed_.Fold(proof_, leaf_hash_))) {
     return *std::move(ending);
   }
   // An empty core takes up whatever fork its owner is at.
@@ -370,7 +377,12 @@ std::string_view ProofFaultName(ProofFault fault) {
 
 Result<ProofVerdict> VerifyProof(const TreeState& state, const ProofRequest& request,
                                  const Proof& proof) {
-  return Verifier(state, request, proof).Verify();
+  return VerifyHashedProof(state, request, proof, nullptr);
+}
+
+Result<ProofVerdict> VerifyHashedProof(const TreeState& state, const ProofRequest& request,
+                                       const Proof& proof, const Hash* leaf_hash) {
+  return Verifier(state, request, proof, leaf_hash).Verify();
 }
 
 ProofRequest ConflictProbe(const CoreHead& ours, std::uint64_t remote_length) {

@@ -56,6 +56,36 @@ Result<void> RecordedCore::Record(std::span<const OplogEntry> entries, const Mer
   CrashPoint("hypercore.after_oplog_write");
   storage->Sync(CoreFile::kOplog);
   CrashPoint("hypercore.after_oplog_sync");
+  return Apply(entries, tree);
+}
+
+std::unique_ptr<RecordWork> RecordedCore::BeginRecord(std::vector<OplogEntry> entries,
+                                                      bool sync_data) {
+  auto work = std::make_unique<RecordWork>(*storage, oplog, std::move(entries), sync_data);
+  if (oplog.entries_bytes() >= kOplogEntriesBytesMax) {
+    if (const Result<void> written = WritePending()) {
+      work->FlushFirst(view->header(), holes_unsynced);
+    } else {
+      WarnUnflushed(written.error());
+    }
+  }
+  return work;
+}
+
+Result<void> RecordedCore::EndRecord(const RecordWork& work, const MerkleTree& tree) {
+  oplog = work.oplog();
+  if (work.has_flush() && work.flushed()) {
+    view->nodes().Flushed();
+    view->bits().Flushed();
+    holes_unsynced = false;
+  } else if (work.has_flush()) {
+    WarnUnflushed(work.flushed().error());
+  }
+  HNX_TRY(work.recorded());
+  return Apply(work.entries(), tree);
+}
+
+Result<void> RecordedCore::Apply(std::span<const OplogEntry> entries, const MerkleTree& tree) {
   for (const OplogEntry& entry : entries) {
     Result<void> applied = view->Apply(entry, tree);
     if (!applied) {
@@ -71,21 +101,28 @@ void RecordedCore::FlushIfDue() {
   if (oplog.entries_bytes() < kOplogEntriesBytesMax) {
     return;
   }
-  Result<void> flushed = Flush();
-  if (!flushed) {
-    Log("hypercore")
-        ->warn("flush core {}: {}; its oplog keeps growing until a flush succeeds", storage->Name(),
-               flushed.error().message);
+  if (const Result<void> flushed = Flush(); !flushed) {
+    WarnUnflushed(flushed.error());
   }
+}
+
+void RecordedCore::WarnUnflushed(const Error& why) const {
+  Log("hypercore")
+      ->warn("flush core {}: {}; its oplog keeps growing until a flush succeeds", storage->Name(),
+             why.message);
+}
+
+Result<void> RecordedCore::WritePending() {
+  HNX_TRY(view->nodes().WritePending());
+  CrashPoint("hypercore.during_flush");
+  return view->bits().WritePending();
 }
 
 // Every step may be the last one before a crash: tree and bitfield are written while the entries
 // still repeat them, the header is written when both are on disk, and only then do the entries go.
 Result<void> RecordedCore::Flush() {
   HNX_TRY(Usable());
-  HNX_TRY(view->nodes().WritePending());
-  CrashPoint("hypercore.during_flush");
-  HNX_TRY(view->bits().WritePending());
+  HNX_TRY(WritePending());
   storage->Sync(CoreFile::kTree);
   storage->Sync(CoreFile::kBitfield);
   if (std::exchange(holes_unsynced, false)) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -17,6 +18,7 @@
 #include "hyper/core/core_view.h"
 #include "hyper/core/hypercore.h"
 #include "hyper/core/oplog.h"
+#include "hyper/core/record_work.h"
 
 namespace hnx::hyper {
 
@@ -36,6 +38,10 @@ class RecordedCore {
   // Appends the entries to the oplog as one group and syncs it; then they are true. `tree` is the
   // tree after them. A crash leaves all or none.
   Result<void> Record(std::span<const OplogEntry> entries, const MerkleTree& tree);
+  // The same in three steps: Begin, RecordWork::Run on any thread, End. Nothing else is recorded,
+  // flushed or cleared between them. A flush that is due goes before it.
+  std::unique_ptr<RecordWork> BeginRecord(std::vector<OplogEntry> entries, bool sync_data);
+  Result<void> EndRecord(const RecordWork& work, const MerkleTree& tree);
   // A flush that fails is told to the log only: what was recorded stands, and the next one tries
   // again.
   void FlushIfDue();
@@ -53,6 +59,10 @@ class RecordedCore {
   bool broken = false;
 
  private:
+  Result<void> Apply(std::span<const OplogEntry> entries, const MerkleTree& tree);
+  // Tree and bitfield, not synced.
+  Result<void> WritePending();
+  void WarnUnflushed(const Error& why) const;
   Result<void> CheckDataLength() const;
   // Punches the bytes of absent blocks, and absent neighbours that share their pages of the disk.
   Result<void> Punch(BlockRange blocks, const ByteRange& bytes);

@@ -1,35 +1,15 @@
 #include "hyper/core/replica_core.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "base/check.h"
-#include "base/crash_point.h"
+#include "hyper/core/hashed_proof.h"
 #include "hyper/core/recorded_core.h"
+#include "hyper/core/staged_batch.h"
 #include "hyper/core/staged_nodes.h"
 
 namespace hnx::hyper {
-namespace {
-
-// Appends a range, growing the last one when it touches it.
-void AddRange(std::vector<BlockRange>& ranges, const BlockRange& range) {
-  if (!ranges.empty() && ranges.back().end == range.begin) {
-    ranges.back().end = range.end;
-  } else {
-    ranges.push_back(range);
-  }
-}
-
-std::vector<BlockRange> RangesOf(const std::set<BlockIndex>& blocks) {
-  std::vector<BlockRange> ranges;
-  for (const BlockIndex block : blocks) {
-    AddRange(ranges, {block, block + 1});
-  }
-  return ranges;
-}
-
-}  // namespace
 
 class ReplicaCore::Impl : public RecordedCore {
  public:
@@ -39,39 +19,62 @@ class ReplicaCore::Impl : public RecordedCore {
         nodes(view->nodes()),
         identity(view->identity()) {}
 
-  const CoreHead& staged_head() const { return upgrade ? upgrade->head : view->head(); }
-  const MerkleTree& staged_tree() const { return upgrade ? upgrade->tree : view->tree(); }
+  const VerifiedProof::Upgrade* last_upgrade() const {
+    return staged.upgrade ? &*staged.upgrade : committing.upgrade ? &*committing.upgrade : nullptr;
+  }
+  const CoreHead& staged_head() const {
+    return last_upgrade() != nullptr ? last_upgrade()->head : view->head();
+  }
+  const MerkleTree& staged_tree() const {
+    return last_upgrade() != nullptr ? last_upgrade()->tree : view->tree();
+  }
   TreeState StagedState() { return {identity, staged_head(), staged_tree(), nodes}; }
   bool anything_staged() const {
-    return !nodes.staged().empty() || upgrade || !blocks.empty() || manifest_staged();
+    return !staged.empty() || nodes.staged().size() > nodes_committing || manifest_staged();
   }
+  bool is_staged(BlockIndex block) const {
+    return staged.blocks.contains(block) || committing.blocks.contains(block);
+  }
+  std::uint64_t uncommitted_bytes() const { return staged.bytes + committing.bytes; }
+  std::size_t uncommitted_blocks() const { return staged.blocks.size() + committing.blocks.size(); }
   bool manifest_staged() const { return identity.manifest && !view->identity().manifest; }
   bool full() const {
-    return bytes >= kReplicaStagedBytesMax || blocks.size() >= kReplicaStagedBlocksMax ||
+    return uncommitted_bytes() >= kReplicaStagedBytesMax ||
+           uncommitted_blocks() >= kReplicaStagedBlocksMax ||
            nodes.staged().size() >= kReplicaStagedNodesMax;
   }
+  bool commit_due() const {
+    return staged.bytes >= kReplicaCommitBytes || staged.blocks.size() >= kReplicaCommitBlocks ||
+           nodes.staged().size() - nodes_committing >= kReplicaCommitNodes;
+  }
+  Result<void> NotCommitting() const {
+    return is_committing ? Result<void>(OutOfOrder("a commit is under way")) : Result<void>();
+  }
 
-  Result<ReceiveVerdict> Receive(const ProofRequest& request, const Proof& proof);
+  Result<ReceiveVerdict> Receive(const ProofRequest& request, const Proof& proof,
+                                 const Hash* leaf_hash);
   Result<ProofStaged> Stage(VerifiedProof verified, const Proof& proof);
   // Writes the block to its place; false when it is there already.
   Result<bool> StageBlock(BlockIndex block, ByteView value);
-  Result<std::vector<BlockRange>> Commit();
+  Result<std::unique_ptr<CommitWork>> BeginCommit();
+  Result<std::vector<BlockRange>> EndCommit(const CommitWork& work);
   Result<void> CommitManifest();
-  std::vector<OplogEntry> Entries() const;
   void ForgetStaged();
   Result<std::uint64_t> MissingNodes(TreeIndex node);
 
   StagedNodes nodes;
   CoreIdentity identity;  // with a staged manifest
-  std::optional<VerifiedProof::Upgrade> upgrade;
-  std::set<BlockIndex> blocks;  // staged: their bytes are in `data`
-  std::uint64_t bytes = 0;
+  StagedBatch staged;
+  // Between BeginCommit and EndCommit: what the commit under way holds.
+  StagedBatch committing;
+  std::size_t nodes_committing = 0;
+  bool is_committing = false;
   bool manifest_in_header = true;
 };
 
 Result<bool> ReplicaCore::Impl::StageBlock(BlockIndex block, ByteView value) {
   HNX_ASSIGN_OR_RETURN(const bool committed, view->Has(block));
-  if (committed || blocks.contains(block)) {
+  if (committed || is_staged(block)) {
     return false;
   }
   HNX_ASSIGN_OR_RETURN(const ByteRange place, nodes.Locate(staged_tree(), block));
@@ -83,18 +86,18 @@ Result<bool> ReplicaCore::Impl::StageBlock(BlockIndex block, ByteView value) {
   if (!value.empty()) {
     HNX_TRY(storage->Write(CoreFile::kData, place.begin.value(), value));
   }
-  blocks.insert(block);
-  bytes += value.size();
+  staged.blocks.insert(block);
+  staged.bytes += value.size();
   return true;
 }
 
 Result<ProofStaged> ReplicaCore::Impl::Stage(VerifiedProof verified, const Proof& proof) {
   std::vector<TreeIndex> new_nodes;
-  const auto undo = [&, upgrade_before = upgrade] {
+  const auto undo = [&, upgrade_before = staged.upgrade] {
     for (const TreeIndex index : new_nodes) {
       nodes.Unstage(index);
     }
-    upgrade = upgrade_before;
+    staged.upgrade = upgrade_before;
   };
   for (const TreeNode& node : verified.nodes) {
     Result<TreeNode> held = nodes.Get(node.index);
@@ -106,10 +109,10 @@ Result<ProofStaged> ReplicaCore::Impl::Stage(VerifiedProof verified, const Proof
       new_nodes.push_back(node.index);
     }
   }
-  ProofStaged staged;
+  ProofStaged news;
   if (verified.upgrade) {
-    upgrade = std::move(verified.upgrade);
-    staged.upgraded = true;
+    staged.upgrade = std::move(verified.upgrade);
+    news.upgraded = true;
   }
   if (verified.block) {
     Result<bool> added = StageBlock(*verified.block, proof.block->value.view());
@@ -117,24 +120,26 @@ Result<ProofStaged> ReplicaCore::Impl::Stage(VerifiedProof verified, const Proof
       undo();
       return std::move(added).error();
     }
-    staged.block = *added ? verified.block : std::nullopt;
+    news.block = *added ? verified.block : std::nullopt;
   }
   if (verified.manifest) {
     identity.manifest = std::move(verified.manifest);
-    staged.manifest = true;
+    news.manifest = true;
   }
-  return staged;
+  return news;
 }
 
-Result<ReceiveVerdict> ReplicaCore::Impl::Receive(const ProofRequest& request, const Proof& proof) {
+Result<ReceiveVerdict> ReplicaCore::Impl::Receive(const ProofRequest& request, const Proof& proof,
+                                                  const Hash* leaf_hash) {
   HNX_TRY(Usable());
   if (full()) {
-    return ResourceExhausted("core " + storage->Name() + ": " + std::to_string(bytes) +
-                             " bytes in " + std::to_string(blocks.size()) +
+    return ResourceExhausted("core " + storage->Name() + ": " +
+                             std::to_string(uncommitted_bytes()) + " bytes in " +
+                             std::to_string(uncommitted_blocks()) +
                              " blocks are staged; commit them before receiving more");
   }
   const TreeState state = StagedState();
-  HNX_ASSIGN_OR_RETURN(ProofVerdict verdict, VerifyProof(state, request, proof));
+  HNX_ASSIGN_OR_RETURN(ProofVerdict verdict, VerifyHashedProof(state, request, proof, leaf_hash));
   if (auto* refused = std::get_if<ProofRefused>(&verdict)) {
     return ReceiveVerdict(std::move(*refused));
   }
@@ -147,9 +152,9 @@ Result<ReceiveVerdict> ReplicaCore::Impl::Receive(const ProofRequest& request, c
   if (auto* conflict = std::get_if<TreeConflict>(&verdict)) {
     return ReceiveVerdict(std::move(*conflict));
   }
-  HNX_ASSIGN_OR_RETURN(const ProofStaged staged,
+  HNX_ASSIGN_OR_RETURN(const ProofStaged news,
                        Stage(std::get<VerifiedProof>(std::move(verdict)), proof));
-  return ReceiveVerdict(staged);
+  return ReceiveVerdict(news);
 }
 
 // An entry cannot hold a manifest, so it goes into the header, before anything that needs it. It is
@@ -166,52 +171,42 @@ Result<void> ReplicaCore::Impl::CommitManifest() {
   return {};
 }
 
-// One group: an entry has but one range of blocks.
-std::vector<OplogEntry> ReplicaCore::Impl::Entries() const {
-  std::vector<OplogEntry> entries;
-  if (!nodes.staged().empty() || upgrade) {
-    OplogEntry& entry = entries.emplace_back();
-    for (const auto& [index, node] : nodes.staged()) {
-      entry.nodes.push_back(node);
-    }
-    if (upgrade) {
-      entry.upgrade = TreeUpgrade{upgrade->head.fork, view->head().length, upgrade->head.length,
-                                  upgrade->head.signature};
-    }
-  }
-  for (const BlockRange& range : RangesOf(blocks)) {
-    if (entries.empty() || entries.back().bitfield) {
-      entries.emplace_back();
-    }
-    entries.back().bitfield = BitfieldUpdate{false, range};
-  }
-  return entries;
-}
-
 void ReplicaCore::Impl::ForgetStaged() {
   nodes.Clear();
-  upgrade.reset();
-  blocks.clear();
-  bytes = 0;
+  staged = StagedBatch();
   identity = view->identity();
 }
 
-Result<std::vector<BlockRange>> ReplicaCore::Impl::Commit() {
+Result<std::unique_ptr<ReplicaCore::CommitWork>> ReplicaCore::Impl::BeginCommit() {
   HNX_TRY(Usable());
+  HNX_TRY(NotCommitting());
   HNX_TRY(CommitManifest());
-  std::vector<BlockRange> added = RangesOf(blocks);
-  const std::vector<OplogEntry> entries = Entries();
+  std::vector<OplogEntry> entries = staged.Entries(nodes, view->head().length);
   if (entries.empty()) {
-    return added;
+    return std::unique_ptr<CommitWork>();
   }
-  if (bytes > 0) {
-    storage->Sync(CoreFile::kData);
-    CrashPoint("replica.after_data_sync");
+  committing = std::exchange(staged, StagedBatch());
+  nodes_committing = nodes.staged().size();
+  is_committing = true;
+  return BeginRecord(std::move(entries), committing.bytes > 0);
+}
+
+Result<std::vector<BlockRange>> ReplicaCore::Impl::EndCommit(const CommitWork& work) {
+  HNX_CHECK(std::exchange(is_committing, false));
+  nodes_committing = 0;
+  const Result<void> ended =
+      EndRecord(work, committing.upgrade ? committing.upgrade->tree : view->tree());
+  if (!ended) {
+    committing.Append(std::exchange(staged, StagedBatch()));
+    staged = std::exchange(committing, StagedBatch());
+    return ended.error();
   }
-  HNX_TRY(Record(entries, staged_tree()));
-  ForgetStaged();
-  FlushIfDue();
-  return added;
+  for (const OplogEntry& entry : work.entries()) {
+    for (const TreeNode& node : entry.nodes) {
+      nodes.Unstage(node.index);
+    }
+  }
+  return std::exchange(committing, StagedBatch()).Ranges();
 }
 
 Result<std::uint64_t> ReplicaCore::Impl::MissingNodes(TreeIndex node) {
@@ -317,7 +312,7 @@ Result<BlockIndex> ReplicaCore::NextMissing(BlockRange blocks) {
   BlockIndex at = blocks.begin;
   for (;;) {
     HNX_ASSIGN_OR_RETURN(at, NextAbsent({at, blocks.end}));
-    if (at >= blocks.end || !impl_->blocks.contains(at)) {
+    if (at >= blocks.end || !impl_->is_staged(at)) {
       return at;
     }
     ++at;
@@ -359,12 +354,28 @@ Result<ProofRequest> ReplicaCore::RequestBlock(BlockIndex block, std::uint64_t r
   return with_upgrade;
 }
 
-Result<ReceiveVerdict> ReplicaCore::Receive(const ProofRequest& request, const Proof& proof) {
-  return impl_->Receive(request, proof);
+Result<ReceiveVerdict> ReplicaCore::Receive(const ProofRequest& request, const Proof& proof,
+                                            const Hash* leaf_hash) {
+  return impl_->Receive(request, proof, leaf_hash);
 }
 
 Result<ReplicaCore::Committed> ReplicaCore::Commit() {
-  HNX_ASSIGN_OR_RETURN(std::vector<BlockRange> added, impl_->Commit());
+  HNX_ASSIGN_OR_RETURN(const std::unique_ptr<CommitWork> work, BeginCommit());
+  if (work == nullptr) {
+    return Committed{head(), {}};
+  }
+  work->Run();
+  HNX_ASSIGN_OR_RETURN(Committed committed, EndCommit(*work));
+  impl_->FlushIfDue();
+  return committed;
+}
+
+Result<std::unique_ptr<ReplicaCore::CommitWork>> ReplicaCore::BeginCommit() {
+  return impl_->BeginCommit();
+}
+
+Result<ReplicaCore::Committed> ReplicaCore::EndCommit(const CommitWork& work) {
+  HNX_ASSIGN_OR_RETURN(std::vector<BlockRange> added, impl_->EndCommit(work));
   return Committed{head(), std::move(added)};
 }
 
@@ -376,13 +387,18 @@ bool ReplicaCore::anything_staged() const {
   return impl_->anything_staged();
 }
 
+bool ReplicaCore::commit_due() const {
+  return impl_->commit_due();
+}
+
 std::uint64_t ReplicaCore::staged_bytes() const {
-  return impl_->bytes;
+  return impl_->uncommitted_bytes();
 }
 
 Result<void> ReplicaCore::DropStaged() {
   HNX_TRY(impl_->Usable());
-  for (const BlockIndex block : impl_->blocks) {
+  HNX_TRY(impl_->NotCommitting());
+  for (const BlockIndex block : impl_->staged.blocks) {
     HNX_ASSIGN_OR_RETURN(const ByteRange place, impl_->nodes.Locate(impl_->staged_tree(), block));
     if (!place.empty()) {
       HNX_TRY(impl_->storage->PunchHole(CoreFile::kData, place.begin.value(), place.length()));
@@ -400,6 +416,18 @@ Result<Bytes> ReplicaCore::Get(BlockIndex block) {
   return impl_->view->Get(block);
 }
 
+Result<Bytes> ReplicaCore::GetStaged(BlockIndex block) {
+  if (!impl_->is_staged(block)) {
+    return Get(block);
+  }
+  HNX_ASSIGN_OR_RETURN(const ByteRange place, impl_->nodes.Locate(impl_->staged_tree(), block));
+  Bytes bytes(place.length());
+  HNX_TRY(ReadExactly(*impl_->storage, CoreFile::kData, place.begin.value(), bytes));
+  HNX_TRY(impl_->nodes.VerifyLeaf(impl_->staged_tree(),
+                                  {flat_tree::LeafOf(block), bytes.size(), LeafHash(bytes)}));
+  return bytes;
+}
+
 Result<ByteRange> ReplicaCore::Locate(BlockIndex block) {
   return impl_->view->Locate(block);
 }
@@ -414,18 +442,20 @@ Result<Proof> ReplicaCore::Prove(const ProofRequest& request, BlockBytes block_b
 
 Result<void> ReplicaCore::Clear(BlockRange blocks, LockWait wait) {
   // A hole may reach over absent neighbours, which must not be about to become present.
-  if (!impl_->blocks.empty()) {
+  HNX_TRY(impl_->NotCommitting());
+  if (!impl_->staged.blocks.empty()) {
     return impl_->OutOfOrder("blocks are staged; commit them before others are cleared");
   }
   return impl_->Clear(blocks, wait);
 }
 
 Result<void> ReplicaCore::Flush() {
+  HNX_TRY(impl_->NotCommitting());
   return impl_->Flush();
 }
 
 Result<AuditReport> ReplicaCore::Audit() {
-  HNX_TRY(impl_->Flush());
+  HNX_TRY(Flush());
   return AuditCore(*impl_->storage);
 }
 

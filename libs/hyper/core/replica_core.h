@@ -35,13 +35,18 @@
 #include "hyper/core/proof.h"
 #include "hyper/core/proof_builder.h"
 #include "hyper/core/proof_verifier.h"
+#include "hyper/core/record_work.h"
 
 namespace hnx::hyper {
 
 // Staged and uncommitted: when one of them is reached, full().
-inline constexpr std::uint64_t kReplicaStagedBytesMax = std::uint64_t{16} << 20;
-inline constexpr std::size_t kReplicaStagedBlocksMax = 4096;
-inline constexpr std::size_t kReplicaStagedNodesMax = std::size_t{32} << 10;
+inline constexpr std::uint64_t kReplicaStagedBytesMax = std::uint64_t{64} << 20;
+inline constexpr std::size_t kReplicaStagedBlocksMax = 8192;
+inline constexpr std::size_t kReplicaStagedNodesMax = std::size_t{64} << 10;
+// Staged since the last commit was begun: when one of them is reached, commit_due().
+inline constexpr std::uint64_t kReplicaCommitBytes = std::uint64_t{8} << 20;
+inline constexpr std::size_t kReplicaCommitBlocks = 1024;
+inline constexpr std::size_t kReplicaCommitNodes = std::size_t{8} << 10;
 
 // What of a proof was new and is staged.
 struct ProofStaged {
@@ -106,16 +111,29 @@ class ReplicaCore {
   // -- Filling
 
   // Judges and stages. The block's bytes may be borrowed. Errors are trouble of our own; after one
-  // nothing of this proof is staged. kResourceExhausted: full(), commit first.
-  Result<ReceiveVerdict> Receive(const ProofRequest& request, const Proof& proof);
+  // nothing of this proof is staged. kResourceExhausted: full(), commit first. `leaf_hash`:
+  // LeafHash of the block, when the caller has computed it.
+  Result<ReceiveVerdict> Receive(const ProofRequest& request, const Proof& proof,
+                                 const Hash* leaf_hash = nullptr);
   // The blocks that this commit made present: in order, merged.
   struct Committed {
     CoreHead head;
     std::vector<BlockRange> blocks;
   };
   Result<Committed> Commit();
+  // The same in three steps, so that what waits for the disk (CommitWork::Run) may be done on
+  // another thread while this one receives, reads and serves. Between the steps nothing else may be
+  // committed, flushed, cleared or dropped (kFailedPrecondition). Null: nothing was staged. The
+  // work must be ended before the core goes. After an error of EndCommit everything is staged
+  // still.
+  using CommitWork = RecordWork;
+  Result<std::unique_ptr<CommitWork>> BeginCommit();
+  Result<Committed> EndCommit(const CommitWork& work);
+  // Apart from what a commit under way holds.
   bool anything_staged() const;
+  bool commit_due() const;
   bool full() const;
+  // Uncommitted.
   std::uint64_t staged_bytes() const;
   Result<void> DropStaged();
 
@@ -123,6 +141,8 @@ class ReplicaCore {
 
   // As Hypercore: kOutOfRange, kNotFound (not here), kDataLoss.
   Result<Bytes> Get(BlockIndex block);
+  // The same for blocks that are staged, too.
+  Result<Bytes> GetStaged(BlockIndex block);
   // kNotFound when the nodes that tell are not here (they are for every block that is).
   Result<ByteRange> Locate(BlockIndex block);
   Result<void> ReadBytes(ByteOffset at, std::span<std::byte> out);

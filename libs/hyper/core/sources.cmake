@@ -18,8 +18,10 @@ list(APPEND HYPER_SOURCES
   core/proof_builder.cc
   core/proof_tree.cc
   core/proof_verifier.cc
+  core/record_work.cc
   core/recorded_core.cc
   core/replica_core.cc
+  core/staged_batch.cc
   core/tree_nodes.cc
   core/tree_signature.cc
   core/tree_store.cc)

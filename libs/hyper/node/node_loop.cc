@@ -13,12 +13,21 @@ NodeLoop::NodeLoop(PeerNodeOptions options, PeerNodeEvents events)
       loop_("hnx-peers", Clock::Real()),
       transport_(loop_, options_.identity ? options_.identity->Clone() : KeyPair::Generate(),
                  options_.transport),
+      disk_(loop_, "hnx-disk"),
+      hashing_(loop_, "hnx-hash"),
       replicator_(
           std::make_unique<Replicator>(loop_.clock(), this, options_.transport.connections_max)),
       driver_(std::make_unique<ReplicatorDriver>(loop_, *replicator_)),
       dialer_(std::make_unique<PeerDialer>(transport_, [this](std::unique_ptr<PeerStream> stream) {
         return AddStream(std::move(stream));
-      })) {}
+      })) {
+  const auto beside = [](BesideThread& thread) {
+    return [&thread](std::function<void()> work, std::function<void()> done) {
+      thread.Run(std::move(work), std::move(done));
+    };
+  };
+  replicator_->SetHelpers({beside(disk_), beside(hashing_)});
+}
 
 Result<std::shared_ptr<NodeLoop>> NodeLoop::Start(PeerNodeOptions options, PeerNodeEvents events) {
   auto node = std::shared_ptr<NodeLoop>(new NodeLoop(std::move(options), std::move(events)));

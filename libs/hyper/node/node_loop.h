@@ -17,6 +17,7 @@
 #include "hyper/node/peer_node.h"
 #include "hyper/node/read_ahead_budget.h"
 #include "hyper/node/swarm_link.h"
+#include "hyper/replication/beside_thread.h"
 #include "hyper/replication/replicator.h"
 #include "hyper/replication/replicator_driver.h"
 #include "hyper/transport/event_loop.h"
@@ -95,6 +96,8 @@ class NodeLoop final : public ReplicationListener {
   std::map<CoreKey, std::weak_ptr<CoreWatcher>> watchers_;
   std::uint64_t liars_ = 0;
   std::uint64_t conflicts_ = 0;
+  BesideThread disk_;
+  BesideThread hashing_;
   std::unique_ptr<Replicator> replicator_;
   std::unique_ptr<ReplicatorDriver> driver_;
   std::unique_ptr<PeerDialer> dialer_;

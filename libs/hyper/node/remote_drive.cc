@@ -204,7 +204,7 @@ Result<void> RemoteDriveImpl::Fetch(const BlobId& blob, const ReadLimits& limits
       CallOnLoop(cores_->node().loop(),
                  [content, blocks, done, signal = cores_->signal()]() -> Result<SelectionId> {
                    HNX_ASSIGN_OR_RETURN(Downloader* const downloader, content->downloader());
-                   HNX_TRY(downloader->Commit());  // staged blocks count when they are there
+                   // What is staged counts with the next commit; nobody waits for it here.
                    return downloader->Select({.blocks = blocks,
                                               .to_head = false,
                                               .priority = kFetchPriority,

@@ -54,7 +54,17 @@ struct Downloader::Wanted {
   BlockIndex next;
 };
 
-Downloader::Downloader(Links links) : links_(std::move(links)), wanted_last_(Now()) {}
+Downloader::Downloader(Links links)
+    : links_(std::move(links)),
+      wanted_last_(Now()),
+      hashing_(
+          links_.helpers.hashing,
+          [this](const DataMessage& data, const Hash& leaf_hash) { OnHashed(data, leaf_hash); }),
+      commits_({links_.replica, links_.clock, links_.helpers.disk,
+                [this](const ReplicaCore::Committed& committed, bool longer) {
+                  OnCommitted(committed, longer);
+                },
+                [this](const Error& error) { Trouble(error); }}) {}
 
 Downloader::~Downloader() {
   const auto fetches = std::exchange(fetches_, {});
@@ -120,11 +130,7 @@ Result<FetchId> Downloader::Fetch(BlockIndex block, int priority, FetchCallback 
   const FetchId id = ++last_id_;
   HNX_ASSIGN_OR_RETURN(const BlockIndex missing, links_.replica.NextMissing({block, block + 1}));
   if (missing != block) {
-    HNX_ASSIGN_OR_RETURN(const bool committed, links_.replica.Has(block));
-    if (!committed) {
-      HNX_TRY(Commit());
-    }
-    callback(links_.replica.Get(block));
+    callback(links_.replica.GetStaged(block));
     return id;
   }
   fetches_.emplace(id, FetchEntry{block, priority, std::move(callback)});
@@ -292,8 +298,9 @@ bool Downloader::AskUpgrade(Peer& peer) {
   const SyncMessage& theirs = peer.session.remote().sync;
   const CoreHead& ours = links_.replica.head();
   const bool needed = follow_ || !fetches_.empty() || !selections_.empty();
-  if (!needed || upgrade_in_flight_ || theirs.fork != ours.fork || theirs.length <= ours.length ||
-      !theirs.can_upgrade || !peer.session.length_acknowledged() ||
+  const bool committing = links_.replica.staged_head().length != ours.length;
+  if (!needed || committing || upgrade_in_flight_ || theirs.fork != ours.fork ||
+      theirs.length <= ours.length || !theirs.can_upgrade || !peer.session.length_acknowledged() ||
       peer.upgrade_refused == theirs.length) {
     return false;
   }
@@ -415,7 +422,8 @@ bool Downloader::AskNext(Peer& peer) {
 void Downloader::Fill(Peer& peer) {
   if (!downloading_ || paused_until_ || peer.forked || peer.overtaken ||
       peer.no_data >= kNoDataMax || peer.session.closed() || !peer.session.remote().synced ||
-      !peer.session.remote().sync.uploading) {
+      !peer.session.remote().sync.uploading ||
+      links_.replica.staged_bytes() >= kUncommittedBytesMax) {
     return;
   }
   const std::size_t by_bytes = static_cast<std::size_t>(
@@ -476,21 +484,44 @@ Result<void> Downloader::OnData(CoreSession& session, const DataMessage& data) {
     }
     request = found->second;
     OnAnswered(peer, *request);
+    if (hashing_.Take(data)) {
+      return {};
+    }
   }
-  Result<ReceiveVerdict> verdict = links_.replica.Receive(request->proof, data.proof);
+  Receive(session, *request, data, nullptr);
+  return {};
+}
+
+// The peer may have gone meanwhile, or the block may have come from another.
+void Downloader::OnHashed(const DataMessage& data, const Hash& leaf_hash) {
+  const auto found = requests_.find(data.request);
+  if (found != requests_.end() && !frozen_) {
+    const Request request = found->second;
+    Receive(request.peer->session, request, data, &leaf_hash);
+  }
+}
+
+void Downloader::Receive(CoreSession& session, const Request& request, const DataMessage& data,
+                         const Hash* leaf_hash) {
+  if (links_.replica.full()) {
+    if (const Result<void> committed = Commit(); !committed) {
+      Trouble(committed.error());
+    }
+  }
+  const Result<ReceiveVerdict> verdict =
+      links_.replica.Receive(request.proof, data.proof, leaf_hash);
   if (data.request != 0) {
     Release(data.request, !verdict || !std::holds_alternative<ProofStaged>(*verdict));
   }
   if (!verdict) {
     Trouble(verdict.error());
-    return {};
+    return;
   }
-  Judge(peer, *request, data, *verdict);
+  Judge(*request.peer, request, data, *verdict);
   // Judging may have ended the peer.
   if (peers_.contains(&session)) {
     Fill(*peers_.at(&session));
   }
-  return {};
 }
 
 void Downloader::Judge(Peer& peer, const Request& request, const DataMessage& data,
@@ -528,16 +559,11 @@ void Downloader::OnStaged(Peer& peer, const Request& request, const DataMessage&
   } else if (request.proof.block) {
     ++statistics_.blocks_twice;
   }
-  if (!staged_since_) {
-    staged_since_ = Now();
-  }
-  if (staged.upgraded || links_.replica.staged_bytes() >= kCommitBytes || requests_.empty()) {
-    if (staged.upgraded) {
-      ConfirmHead();
-    }
-    if (const Result<void> committed = Commit(); !committed) {
-      Trouble(committed.error());
-    }
+  commits_.OnStaged();
+  if (staged.upgraded || requests_.empty()) {
+    commits_.CommitSoon();
+  } else {
+    commits_.CommitIfDue();
   }
   if (data.proof.block && request.proof.block) {
     // Whoever else was asked need not answer.
@@ -626,27 +652,18 @@ Result<void> Downloader::OnNoData(CoreSession& session, const NoDataMessage& no_
 
 // -- Commits
 
-Result<void> Downloader::Commit() {
-  staged_since_.reset();
-  if (!links_.replica.anything_staged()) {
-    return {};
-  }
-  const std::uint64_t length = links_.replica.head().length;
-  HNX_ASSIGN_OR_RETURN(const ReplicaCore::Committed committed, links_.replica.Commit());
-  if (committed.head.length > length) {
+void Downloader::OnCommitted(const ReplicaCore::Committed& committed, bool longer) {
+  if (longer) {
     links_.announce();
     links_.listener.OnHead(committed.head);
+    ConfirmHead();  // whoever waits for it finds the new one
   }
-  AfterCommit(committed);
-  return {};
-}
-
-void Downloader::AfterCommit(const ReplicaCore::Committed& committed) {
   for (const BlockRange& blocks : committed.blocks) {
     links_.announce_blocks(blocks);
     links_.listener.OnBlocks(blocks);
   }
   CompleteSelections();
+  FillAll();
 }
 
 void Downloader::CompleteSelections() {
@@ -735,11 +752,7 @@ milliseconds Downloader::Tick() {
     paused_until_.reset();
     FillAll();
   }
-  if (staged_since_ && Now() - *staged_since_ >= kCommitAfter) {
-    if (const Result<void> committed = Commit(); !committed) {
-      Trouble(committed.error());
-    }
-  }
+  commits_.CommitIfDue();
   std::vector<CoreSession*> sessions;
   sessions.reserve(peers_.size());
   for (const auto& [session, peer] : peers_) {
@@ -753,7 +766,7 @@ milliseconds Downloader::Tick() {
   UpdateDownloading();
   constexpr milliseconds kBusy{100};
   constexpr milliseconds kIdle{1000};
-  return !requests_.empty() || staged_since_ || paused_until_ ? kBusy : kIdle;
+  return !requests_.empty() || commits_.pending() || paused_until_ ? kBusy : kIdle;
 }
 
 }  // namespace hnx::hyper

@@ -31,7 +31,9 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "hyper/core/replica_core.h"
+#include "hyper/replication/block_hashing.h"
 #include "hyper/replication/core_session.h"
+#include "hyper/replication/replica_commits.h"
 
 namespace hnx::hyper {
 
@@ -46,9 +48,8 @@ inline constexpr std::uint64_t kPeerWindowBytesMax = std::uint64_t{16} << 20;
 inline constexpr std::chrono::milliseconds kPeerOvertakenAfter{1000};
 // Without a byte for so long a peer that owes answers is dropped.
 inline constexpr std::chrono::milliseconds kPeerDroppedAfter{20'000};
-// Staged blocks are committed when they are so old, or so many bytes, or nothing is in flight.
-inline constexpr std::chrono::milliseconds kCommitAfter{500};
-inline constexpr std::uint64_t kCommitBytes = std::uint64_t{8} << 20;
+// While so much is not committed nothing is asked for: the disk is slower than the peers.
+inline constexpr std::uint64_t kUncommittedBytesMax = std::uint64_t{24} << 20;
 // Nothing was asked for so long: the remote may close the channel.
 inline constexpr std::chrono::milliseconds kDownloadLinger{30'000};
 // After trouble of our own (a full disk) nothing is asked for so long.
@@ -118,6 +119,7 @@ class Downloader {
     // Closes the peer's stream.
     std::function<void(CoreSession&, const Error&)> drop_peer;
     std::function<void(const TreeConflict&)> freeze;
+    Helpers helpers;
   };
   explicit Downloader(Links links);
   ~Downloader();
@@ -154,8 +156,8 @@ class Downloader {
 
   // Does what is due; tells when to come again at the latest.
   std::chrono::milliseconds Tick();
-  // Commits what is staged, now.
-  Result<void> Commit();
+  // Commits what is staged, now: waits for the disk.
+  Result<void> Commit() { return commits_.CommitNow(); }
 
  private:
   struct Peer;
@@ -180,6 +182,9 @@ class Downloader {
   void Release(std::uint64_t id, bool want_again);
   void WantAgain(BlockIndex block);
   void DropPeer(Peer& peer, const Error& reason) const;
+  void OnHashed(const DataMessage& data, const Hash& leaf_hash);
+  void Receive(CoreSession& session, const Request& request, const DataMessage& data,
+               const Hash* leaf_hash);
   void Judge(Peer& peer, const Request& request, const DataMessage& data,
              const ReceiveVerdict& verdict);
   void OnStaged(Peer& peer, const Request& request, const DataMessage& data,
@@ -187,7 +192,7 @@ class Downloader {
   void OnRefused(Peer& peer, const Request& request, const ProofRefused& refused);
   void Deliver(BlockIndex block, ByteView value);
   void OnAnswered(Peer& peer, const Request& request);
-  void AfterCommit(const ReplicaCore::Committed& committed);
+  void OnCommitted(const ReplicaCore::Committed& committed, bool longer);
   void CompleteSelections();
   void UpdateDownloading();
   void ConfirmHead();
@@ -202,7 +207,6 @@ class Downloader {
   bool frozen_ = false;
   Clock::SteadyTime wanted_last_;
   std::optional<Clock::SteadyTime> paused_until_;
-  std::optional<Clock::SteadyTime> staged_since_;
 
   Peers peers_;
   std::uint64_t last_request_ = 0;
@@ -224,6 +228,8 @@ class Downloader {
   std::set<std::pair<int, FetchId>> fetches_unasked_;  // by -priority, then age
 
   DownloaderStatistics statistics_;
+  BlockHashing hashing_;
+  ReplicaCommits commits_;  // the last: it ends first
 };
 
 }  // namespace hnx::hyper

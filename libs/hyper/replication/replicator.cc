@@ -166,7 +166,24 @@ Downloader::Links Replicator::LinksOf(Core& core) {
           [&core](const TreeConflict& conflict) {
             Freeze(core, conflict);
             core.hub->CloseAll();
-          }};
+          },
+          {InTurns(helpers_.disk), InTurns(helpers_.hashing)}};
+}
+
+// What comes back is a turn of its own, if the Replicator is still there.
+RunBeside Replicator::InTurns(const RunBeside& run_beside) {
+  if (!run_beside) {
+    return {};
+  }
+  return [this, run_beside](std::function<void()> work, std::function<void()> done) {
+    run_beside(std::move(work),
+               [this, alive = std::weak_ptr<bool>(alive_), done = std::move(done)] {
+                 if (!alive.expired()) {
+                   const InTurn turn(*this);
+                   done();
+                 }
+               });
+  };
 }
 
 void Replicator::Freeze(Core& core, const TreeConflict& conflict) {
@@ -232,13 +249,14 @@ void Replicator::RemoveCore(const CoreKey& key) {
     return;
   }
   if (found->second->hub) {
-    found->second->hub->CloseAll();
+    // First, as a longer head is told to all streams, and opens the core there.
     if (Downloader* const downloader = found->second->hub->downloader()) {
       if (const Result<void> committed = downloader->Commit(); !committed) {
         Log("replication")
             ->warn("remove core {}: {}", CoreKeyId(key), committed.error().ToString());
       }
     }
+    found->second->hub->CloseAll();
   }
   removed_.push_back(std::move(found->second));
   cores_.erase(found);

@@ -133,6 +133,10 @@ class Replicator final : public StreamSessionOwner {
   void RemoveStream(StreamId id, const Error& reason);
   std::size_t stream_count() const { return streams_.size(); }
 
+  // For replicas that are added from now on; without them all is done in place. They must go on
+  // until the Replicator is gone.
+  void SetHelpers(Helpers helpers) { helpers_ = std::move(helpers); }
+
   // Does what is due; tells when to come again at the latest. `wake` is called (at most once
   // between two runs) when that is sooner than told.
   std::chrono::milliseconds RunTimers();
@@ -161,6 +165,7 @@ class Replicator final : public StreamSessionOwner {
   static void WatchConflicts(Core& core);
   static void Freeze(Core& core, const TreeConflict& conflict);
   Downloader::Links LinksOf(Core& core);
+  RunBeside InTurns(const RunBeside& run_beside);
   void Sweep();
 
   const Clock& clock_;
@@ -168,6 +173,8 @@ class Replicator final : public StreamSessionOwner {
   const std::size_t streams_max_;
   std::function<void(const DiscoveryKey&)> finder_;
   std::function<void()> wake_;
+  Helpers helpers_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // watched by what comes back
   std::map<DiscoveryKey, std::unique_ptr<Core>> cores_;
   std::vector<std::unique_ptr<Core>> removed_;  // destroyed between turns
   std::map<StreamId, std::unique_ptr<StreamSession>> streams_;

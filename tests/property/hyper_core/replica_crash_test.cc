@@ -135,6 +135,7 @@ class ReplicaWorkload {
     Clear(4, 13);
     FlushNow();
     Fill({6, 7, 8, 9, 10});
+    FillBeside({14}, {15, 16, 18});
     source_.Grow(9);
     FillWithUpgrade(25);
     Reopen();
@@ -142,6 +143,8 @@ class ReplicaWorkload {
     StageAndReopen({1, 11, 27, 28});
     Fill({1, 2, 11, 13, 14, 15, 16, 18});
     FlushNow();
+    source_.Grow(4);
+    UpgradeBeside({12, 29});
     source_.Grow(40);
     Upgrade();
     Clear(0, 69);
@@ -158,7 +161,7 @@ class ReplicaWorkload {
       for (std::uint64_t n = 1 + random() % 12; n > 0; --n) {
         some.insert(random() % length);
       }
-      switch (random() % 12) {
+      switch (random() % 14) {
         case 0:
           source_.Grow(1 + random() % 9);
           Upgrade();
@@ -182,6 +185,16 @@ class ReplicaWorkload {
           break;
         case 7:
           StageAndReopen(some);
+          break;
+        case 8: {
+          const std::uint64_t middle = random() % length;
+          FillBeside({some.begin(), some.lower_bound(middle)},
+                     {some.lower_bound(middle), some.end()});
+          break;
+        }
+        case 9:
+          source_.Grow(1 + random() % 9);
+          UpgradeBeside(some);
           break;
         default:
           Fill(some);
@@ -227,6 +240,33 @@ class ReplicaWorkload {
       Stage(blocks);
       Note(Must(replica_->Commit()));
     });
+  }
+  // More is staged while a commit waits for the disk.
+  void FillBeside(const std::set<std::uint64_t>& first, const std::set<std::uint64_t>& later) {
+    Do("fill beside a commit", [&] {
+      Stage(first);
+      CommitBeside([&] { Stage(later); });
+    });
+    Do("commit the rest", [&] { Note(Must(replica_->Commit())); });
+  }
+  void UpgradeBeside(const std::set<std::uint64_t>& blocks) {
+    Do("upgrade beside a commit", [&] {
+      Stage(blocks);
+      CommitBeside([&] {
+        source_.Give(*replica_, Must(replica_->RequestUpgrade(source_.core().length())));
+        Stage({source_.core().length() - 1});
+      });
+    });
+    Do("commit the upgrade", [&] { Note(Must(replica_->Commit())); });
+  }
+  template <class Action>
+  void CommitBeside(Action meanwhile) {
+    const auto work = Must(replica_->BeginCommit());
+    meanwhile();
+    if (work != nullptr) {
+      work->Run();
+      Note(Must(replica_->EndCommit(*work)));
+    }
   }
   void FillWithUpgrade(std::uint64_t block) {
     Do("fill with upgrade", [&] {

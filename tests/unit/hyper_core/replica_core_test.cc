@@ -101,6 +101,65 @@ TEST_F(ReplicaCoreTest, IsFilledInAnyOrder) {
   EXPECT_TRUE(Must(replica_->Audit()).clean());
 }
 
+TEST_F(ReplicaCoreTest, TakesMoreWhileACommitWaitsForTheDisk) {
+  Upgrade();
+  GiveBlock(3);
+  GiveBlock(4);
+  const auto work = Must(replica_->BeginCommit());
+  GiveBlock(3);  // once more: it is there
+  GiveBlock(9);
+  EXPECT_EQ(Must(replica_->NextMissing({BlockIndex(3), BlockIndex(20)})), BlockIndex(5));
+  EXPECT_EQ(Must(replica_->NextMissing({BlockIndex(9), BlockIndex(20)})), BlockIndex(10));
+  EXPECT_EQ(Present(), Blocks({}));
+  EXPECT_EQ(Must(replica_->GetStaged(BlockIndex(3))), Must(core_->Get(BlockIndex(3))));
+  EXPECT_EQ(Must(replica_->GetStaged(BlockIndex(9))), Must(core_->Get(BlockIndex(9))));
+  work->Run();
+  const ReplicaCore::Committed committed = Must(replica_->EndCommit(*work));
+  EXPECT_EQ(committed.blocks, std::vector<BlockRange>({{BlockIndex(3), BlockIndex(5)}}));
+  EXPECT_EQ(Present(), Blocks({3, 4}));
+  EXPECT_TRUE(replica_->anything_staged());
+  Must(replica_->Commit());
+  EXPECT_EQ(Present(), Blocks({3, 4, 9}));
+  ReopenReplica();
+  EXPECT_EQ(Present(), Blocks({3, 4, 9}));
+  EXPECT_TRUE(Must(replica_->Audit()).clean());
+}
+
+TEST_F(ReplicaCoreTest, GrowsWhileACommitWaitsForTheDisk) {
+  Upgrade();
+  GiveBlock(3);
+  const auto work = Must(replica_->BeginCommit());
+  AppendMany(11);
+  EXPECT_TRUE(
+      std::get<ProofStaged>(Give(Must(replica_->RequestUpgrade(core_->length())))).upgraded);
+  GiveBlock(30);
+  work->Run();
+  Must(replica_->EndCommit(*work));
+  EXPECT_EQ(replica_->length(), 20);
+  EXPECT_EQ(replica_->staged_head(), core_->head());
+  Must(replica_->Commit());
+  EXPECT_EQ(replica_->head(), core_->head());
+  ReopenReplica();
+  EXPECT_EQ(Present(), Blocks({3, 30}));
+}
+
+TEST_F(ReplicaCoreTest, DoesNothingElseToItsFilesWhileACommitIsUnderWay) {
+  Upgrade();
+  Fill({5});
+  GiveBlock(3);
+  const auto work = Must(replica_->BeginCommit());
+  for (const Result<void>& refused : {replica_->Clear({BlockIndex(5), BlockIndex(6)}),
+                                      replica_->Flush(), replica_->DropStaged()}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kFailedPrecondition);
+  }
+  EXPECT_FALSE(replica_->BeginCommit());
+  work->Run();
+  Must(replica_->EndCommit(*work));
+  Must(replica_->Clear({BlockIndex(5), BlockIndex(6)}));
+  EXPECT_EQ(Present(), Blocks({3}));
+}
+
 TEST_F(ReplicaCoreTest, TakesABlockTogetherWithItsFirstUpgrade) {
   Fill({11});
   EXPECT_EQ(replica_->head(), core_->head());
@@ -273,15 +332,17 @@ TEST_F(ReplicaCoreTest, AsksToBeCommittedWhenItIsFull) {
   files_ = std::make_shared<MemoryCoreFiles>();
   Create();
   const std::string block(std::size_t{1} << 20, 'x');
-  const std::vector<ByteView> blocks(17, AsBytes(block));
+  constexpr std::uint64_t kFull = kReplicaStagedBytesMax >> 20;
+  const std::vector<ByteView> blocks(kFull + 1, AsBytes(block));
   Must(core_->Append(blocks));
   Upgrade();
-  for (std::uint64_t i = 0; i < 16; ++i) {
+  for (std::uint64_t i = 0; i < kFull; ++i) {
     EXPECT_FALSE(replica_->full());
+    EXPECT_EQ(replica_->commit_due(), i << 20 >= kReplicaCommitBytes);
     GiveBlock(i);
   }
   EXPECT_TRUE(replica_->full());
-  const ProofRequest request = Must(replica_->RequestBlock(BlockIndex(16), 17));
+  const ProofRequest request = Must(replica_->RequestBlock(BlockIndex(kFull), kFull + 1));
   const Proof proof = Must(core_->Prove(request));
   EXPECT_EQ(CodeOf(replica_->Receive(request, proof)), ErrorCode::kResourceExhausted);
   Must(replica_->Commit());
