@@ -45,6 +45,7 @@ struct SeedOptions {
   std::uint64_t rate_max_bytes = 0;
   std::uint64_t rate_max_per_peer_bytes = 0;
   std::size_t connections_max = 256;
+  std::size_t connections_per_address_max = hyper::TransportOptions{}.connections_per_address_max;
   bool sparse = false;
   bool json = false;
 };
@@ -89,7 +90,7 @@ Result<void> Seeding::Prepare(const std::vector<Address>& addresses) {
   more.listen = options_.listen;
   more.transport.connections_max = options_.connections_max;
   more.transport.connections_per_address_max =
-      std::min(more.transport.connections_per_address_max, options_.connections_max);
+      std::min(options_.connections_per_address_max, options_.connections_max);
   more.transport.send_bytes_per_second = options_.rate_max_bytes;
   more.transport.peer.send_bytes_per_second = options_.rate_max_per_peer_bytes;
   HNX_ASSIGN_OR_RETURN(access_, PeerAccess::Start(options_.peers, std::move(more)));
@@ -213,6 +214,8 @@ void AddSeedCommand(cli::Program& program) {
   cli::AddSize(command, "--rate-max-per-peer", options->rate_max_per_peer_bytes,
                "Bytes a second that are sent to one peer; 0: no limit");
   cli::AddOption(command, "--connections-max", options->connections_max, "Peers at once");
+  cli::AddOption(command, "--connections-per-address-max", options->connections_per_address_max,
+                 "TCP peers at once from one address; more when many share one (NAT, a proxy)");
   cli::AddFlag(command, "--sparse", options->sparse,
                "Fetch nothing; serve what the data folder holds already");
   cli::AddFlag(command, "--json", options->json, "Print one JSON object a line");

@@ -2,7 +2,8 @@
 //
 //   DIR/drives/<id>/   an index drive with COUNT narinfos and links, a shard drive with their NARs
 //   DIR/files/         the same as plain files, for nginx
-//   DIR/paths          one request path a line
+//   DIR/paths          the narinfos, one request path a line
+//   DIR/nars           their NARs
 //   DIR/key            the index drive's key
 //
 // The NARs are noise: what is measured is serving them. One more, nar/<0...>.nar, has LARGE_BYTES.
@@ -103,6 +104,7 @@ void Make(const std::filesystem::path& folder, int count, std::size_t large_byte
   description.shards.push_back({shard.drive->key(), shard.drive->content_key(), 0, 0});
   Must(index.drive->Put(mirror::kMirrorJsonPath, AsBytes(description.Serialize())));
   std::ofstream paths(folder / "paths");
+  std::ofstream nars_list(folder / "nars");
   for (int done = 0; done < count; done += kBatchFiles) {
     const auto nars = Must(shard.drive->BeginBatch());
     const auto entries = Must(index.drive->BeginBatch());
@@ -119,6 +121,7 @@ void Make(const std::filesystem::path& folder, int count, std::size_t large_byte
       WritePlain(folder / "files" / (hash + ".narinfo"), nar_info);
       WritePlain(folder / "files" / "nar" / file, nar);
       paths << mirror::NarInfoPath(hash) << "\n";
+      nars_list << mirror::NarPath(file) << "\n";
     }
     Must(nars->Commit());
     Must(entries->Commit());
@@ -129,6 +132,9 @@ void Make(const std::filesystem::path& folder, int count, std::size_t large_byte
   Must(index.drive->Symlink(mirror::NarPath(large),
                             mirror::DriveLink::Make(shard.drive->key(), large)));
   WritePlain(folder / "files" / "nar" / large, bytes);
+  // Both answer for it, so that whoever starts them sees that they are up.
+  WritePlain(folder / "files" / "nix-cache-info",
+             "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n");
   WritePlain(folder / "key", index.drive->key().hex());
 }
 
