@@ -140,10 +140,11 @@ export class DemoChannel {
 }
 
 // One program, started again with the same words after it was killed.
-class Program {
+export class Program {
   constructor (name, words, logFile, environment = {}) {
     this.name = name
     this.words = words
+    this.within = [] // words before its own: ip netns exec ...
     this.logFile = logFile
     this.environment = environment
     this.starts = 0
@@ -151,8 +152,8 @@ class Program {
 
   start () {
     const log = fs.openSync(this.logFile, 'a')
-    this.child = spawn(path.join(binDir, this.words[0]), this.words.slice(1),
-      { stdio: ['ignore', log, log], detached: true, env: { ...process.env, ...this.environment } })
+    const [program, ...words] = [...this.within, path.join(binDir, this.words[0]), ...this.words.slice(1)]
+    this.child = spawn(program, words, { stdio: ['ignore', log, log], detached: true, env: { ...process.env, ...this.environment } })
     fs.closeSync(log)
     this.starts++
     this.ended = new Promise((resolve) => {
@@ -194,6 +195,7 @@ export class Mirror {
     this.coordinatorOptions = coordinatorOptions
     this.workerOptions = workerOptions
     this.indexOptions = indexOptions
+    this.within = [] // words before those of each program: ip netns exec ...
     this.programs = new Map()
     fs.mkdirSync(dir, { recursive: true })
   }
@@ -204,6 +206,7 @@ export class Mirror {
 
   #add (name, words) {
     const program = new Program(name, words, path.join(this.dir, `${name}.log`))
+    program.within = this.within
     this.programs.set(name, program)
     return program
   }
@@ -240,13 +243,15 @@ export class Mirror {
         '--role', 'index', '--index-key-file', indexKey, ...this.indexOptions]).start()
     }
     this.key = await until('the index worker makes its drive', START_TIMEOUT_MS, () => this.status()?.mirror_key)
+    if (this.within.length) return // its gateway could not be asked from here
     this.#add('gateway', ['gateway', 'serve', '--listen', this.gatewayAddress, '--index', this.key,
       ...this.drives().flatMap((dir) => ['--drives', dir])]).start()
     await until('the gateway answers', START_TIMEOUT_MS, () => this.get('/nix-cache-info').catch(() => null))
   }
 
   run (program, ...words) {
-    return spawnSync(path.join(binDir, program), words, { encoding: 'utf8', maxBuffer: 1 << 30 })
+    const [first, ...rest] = [...this.within, path.join(binDir, program), ...words]
+    return spawnSync(first, rest, { encoding: 'utf8', maxBuffer: 1 << 30 })
   }
 
   // What `coordinator status --json` says; undefined while it does not answer.
