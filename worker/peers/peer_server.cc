@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "worker/peers/accepted_file.h"
 
 namespace hnx::worker {
 
@@ -57,6 +58,14 @@ void PeerServer::Committed(const hyper::DriveKey& key, const hyper::DriveKey& co
     return;
   }
   Log("peers")->info("drive {} is served to peers", key.id());
+  // What peers were told before this process.
+  const auto before = ReadAcceptedFile(drive.folder);
+  if (before && IsPastOf(*before, head)) {
+    if (const Result<void> announced = node_->SetAccepted(key, *before); !announced) {
+      Log("peers")->error("announce drive {} at length {}: {}", key.id(), before->db.length,
+                          announced.error().ToString());
+    }
+  }
 }
 
 void PeerServer::Recorded(const hyper::DriveKey& key, const hyper::DriveHead& head) {
@@ -68,6 +77,10 @@ void PeerServer::Recorded(const hyper::DriveKey& key, const hyper::DriveHead& he
   if (const Result<void> announced = node_->SetAccepted(key, *accepted); !announced) {
     Log("peers")->error("announce drive {} at length {}: {}", key.id(), head.db_length,
                         announced.error().ToString());
+    return;
+  }
+  if (const Result<void> kept = WriteAcceptedFile(data_.DriveFolder(key), *accepted); !kept) {
+    Log("peers")->warn("drive {}: {}", key.id(), kept.error().ToString());
   }
 }
 

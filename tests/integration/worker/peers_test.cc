@@ -149,6 +149,24 @@ TEST_F(PeersTest, WhatWasAcceptedBeforeARestartIsServedAfterIt) {
   EXPECT_TRUE(Read(*shard, "/nar/" + nar.name) == nar.file);
 }
 
+TEST_F(PeersTest, WhatWasAcceptedIsServedAfterARestartWithoutTheCoordinatorsWord) {
+  StartWorker();
+  const SampleNar nar = MakeNar(1, 100'000);
+  ASSERT_TRUE(coordinator_.RunJob({Serve(nar)}));
+  const hyper::DriveKey key = ShardKey();
+  StartReader();
+  // Peers have been told, so it was written down.
+  Must(Open(key)->WaitForHead(ReadLimits::Within(kLong)));
+  reader_.reset();
+  StopWorker();
+  options_.coordinator = "127.0.0.1:1";
+  StartWorker();
+  StartReader();
+  const auto shard = Open(key);
+  Must(shard->WaitForHead(ReadLimits::Within(kLong)));
+  EXPECT_TRUE(Read(*shard, "/nar/" + nar.name) == nar.file);
+}
+
 TEST_F(PeersTest, ADroppedNarIsGoneForPeersAndTheOthersStay) {
   StartWorker();
   const SampleNar goes = MakeNar(1, 200'000);
