@@ -120,6 +120,7 @@ Result<void> Replicator::AddFolder(const CoreKey& key, std::filesystem::path cor
   }
   core->folder = std::move(core_folder);
   core->rule = rule;
+  OfferToWhoAsked(key);
   return {};
 }
 
@@ -130,12 +131,14 @@ Result<void> Replicator::AddReader(std::unique_ptr<ReaderCore> reader) {
   core->looked_at = clock_.Steady();
   core->hub = std::make_unique<CoreHub>(std::move(reader));
   WatchConflicts(*core);
+  OfferToWhoAsked(core->key);
   return {};
 }
 
 Result<void> Replicator::AddServed(std::unique_ptr<ServedCore> served) {
   HNX_ASSIGN_OR_RETURN(Core* const core, AddCore(served->key()));
   core->hub = std::make_unique<CoreHub>(std::move(served));
+  OfferToWhoAsked(core->key);
   return {};
 }
 
@@ -210,6 +213,7 @@ Result<Downloader*> Replicator::AddReplica(std::unique_ptr<ReplicaCore> replica,
   core->replica = std::move(replica);
   core->hub = std::make_unique<CoreHub>(std::make_unique<ReplicaServed>(*core->replica));
   core->hub->SetDownloader(std::make_unique<Downloader>(LinksOf(*core)));
+  OfferToWhoAsked(core->key);
   return core->hub->downloader();
 }
 
@@ -387,6 +391,23 @@ void Replicator::OpenEverywhere(Core& core) {
       Log("replication")
           ->info("core {} not opened at {}: {}", CoreKeyId(core.key),
                  stream->stream().remote_name(), opened.error().ToString());
+    }
+  }
+}
+
+void Replicator::OfferToWhoAsked(const CoreKey& key) {
+  const InTurn turn(*this);
+  const DiscoveryKey discovery = DiscoveryKeyOf(key);
+  for (const auto& [id, stream] : streams_) {
+    if (!stream->TakeAskedInVain(discovery)) {
+      continue;
+    }
+    CoreHub* const hub = FindCore(discovery);
+    const Result<void> opened = hub == nullptr ? Result<void>() : stream->OpenCore(*hub);
+    if (!opened) {
+      Log("replication")
+          ->info("core {} not opened at {}: {}", CoreKeyId(key), stream->stream().remote_name(),
+                 opened.error().ToString());
     }
   }
 }

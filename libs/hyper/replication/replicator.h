@@ -159,6 +159,8 @@ class Replicator final : public StreamSessionOwner {
   Core* Find(const CoreKey& key);
   Result<void> OpenFolder(Core& core);
   void OpenEverywhere(Core& core);
+  // Whoever asked for it before it was here would not ask again.
+  void OfferToWhoAsked(const CoreKey& key);
   void CloseIfIdle(Core& core);
   void AnnounceChange(Core& core, std::uint64_t length_before, std::uint64_t contiguous_before);
   Result<void> RefreshCore(Core& core);

@@ -67,8 +67,14 @@ PairAnswer StreamSession::OnRemoteOpen(Protomux& /*mux*/, const ChannelName& nam
     return PairAnswer::kReject;
   }
   const Result<DiscoveryKey> key = DiscoveryKey::FromBytes(name.id, "discovery key");
-  CoreHub* const hub = key ? owner_.FindCore(*key) : nullptr;
+  if (!key) {
+    return PairAnswer::kReject;
+  }
+  CoreHub* const hub = owner_.FindCore(*key);
   if (hub == nullptr) {
+    if (asked_in_vain_.size() < kCoresPerStreamMax) {
+      asked_in_vain_.insert(*key);
+    }
     return PairAnswer::kReject;
   }
   const Result<void> opened = OpenCore(*hub);

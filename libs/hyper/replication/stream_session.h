@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,9 @@ class StreamSession final : public PeerStreamListener, public PairHandler {
   // Opens our side of a core, unless it is open already. kResourceExhausted: too many.
   Result<void> OpenCore(CoreHub& hub);
   bool HasCore(const ServedCore& core) const;
+  // The remote asked for this core when it was not here; said once. Not of more than
+  // kCoresPerStreamMax cores.
+  bool TakeAskedInVain(const DiscoveryKey& key) { return asked_in_vain_.erase(key) > 0; }
   // Answers what waits, while the stream takes it.
   void Pump();
   // Closes the stream; all its sessions are gone when it returns.
@@ -81,6 +85,7 @@ class StreamSession final : public PeerStreamListener, public PairHandler {
   StreamSessionOwner& owner_;
   Protomux mux_;
   std::vector<std::unique_ptr<CoreSession>> sessions_;
+  std::set<DiscoveryKey> asked_in_vain_;
   std::size_t next_ = 0;  // whose turn it is to be answered
   bool ended_ = false;
 };

@@ -141,6 +141,36 @@ TEST_F(ExchangeTest, CoresThatAreNotHereAreRejectedAndTheStreamLives) {
   EXPECT_EQ(client.StatisticsOf(unknown.key()).peers.size(), 0U);
 }
 
+TEST_F(ExchangeTest, ACoreThatComesLaterReachesWhoAskedForItBefore) {
+  Writer writer;
+  writer.Append(3);
+  Node& server = AddNode();
+  Node& client = AddNode();
+  client.Mirror(writer.key());
+  Connect(client, server);
+  Finish();
+  ASSERT_EQ(client.replica(writer.key()).length(), 0U);
+  Must(server.replicator.AddReader(writer.Served()));
+  Finish();
+  EXPECT_EQ(client.replica(writer.key()).contiguous_length(), 3U);
+}
+
+TEST_F(ExchangeTest, AReplicaThatComesLaterReachesWhoAskedForItBefore) {
+  Writer writer;
+  writer.Append(3);
+  Node& origin = Serve(writer);
+  Node& between = AddNode();
+  Node& client = AddNode();
+  client.Mirror(writer.key());
+  Connect(client, between);
+  Connect(between, origin);
+  Finish();
+  ASSERT_EQ(client.replica(writer.key()).length(), 0U);
+  between.Mirror(writer.key());
+  Finish();
+  EXPECT_EQ(client.replica(writer.key()).contiguous_length(), 3U);
+}
+
 TEST_F(ExchangeTest, AFinderMayBringTheCoreThatAPeerAsksFor) {
   Writer writer;
   writer.Append(3);
