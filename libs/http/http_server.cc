@@ -263,6 +263,7 @@ class HttpServer::Impl {
   const Handler handler_;
   const std::string address_;
   std::atomic<std::uint64_t> in_flight_{0};
+  std::atomic<bool> draining_{false};
   Mutex mutex_;
   CondVar drained_;
   bool stopping_ HNX_GUARDED_BY(mutex_) = false;
@@ -316,7 +317,9 @@ void HttpServer::Impl::Stop() {
   if (daemon_ == nullptr) {
     return;
   }
-  const UniqueFd listener(::MHD_quiesce_daemon(daemon_));
+  // Not MHD_quiesce_daemon: it ends the process when a thread of the pool takes its listening
+  // socket out of its epoll set at the same moment. Newcomers are told to come again instead.
+  draining_ = true;
   {
     const auto deadline = std::chrono::steady_clock::now() + options_.drain_timeout;
     MutexLock lock(mutex_);
@@ -350,7 +353,8 @@ MHD_Result HttpServer::Impl::OnRequest(void* self, MHD_Connection* connection, c
     exchange = std::make_unique<Exchange>().release();  // OnCompleted deletes it
     *state = exchange;
     ++server.in_flight_;
-    auto refusal = Refuse(connection, method);
+    auto refusal = server.draining_ ? std::optional(BusyResponse("the server stops"))
+                                    : Refuse(connection, method);
     return refusal ? server.Send(connection, *std::move(refusal), *exchange) : MHD_YES;
   }
   if (*upload_size > 0) {

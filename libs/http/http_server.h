@@ -123,7 +123,7 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Takes no new connection, lets answers on their way end within drain_timeout, closes the rest.
+  // Answers nothing new (503), lets answers on their way end within drain_timeout, closes the rest.
   // Idempotent; not from a handler.
   void Stop();
 
