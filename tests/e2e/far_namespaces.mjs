@@ -217,7 +217,8 @@ async function closure ({ scratch, owns, net }) {
   await mirror.stop()
 
   step('the same programs on machines of their own: origin, second holder, and a gateway with an empty disk')
-  const peers = [`${net.address('origin')}:${PEER_PORT}`, `${net.address('origin')}:${PEER_PORT + 1}`, `${net.address('holder')}:${PEER_PORT}`]
+  // Not the ports of the part before, whose holders run on.
+  const peers = [['origin', 10], ['origin', 11], ['holder', 10]].map(([host, more]) => `${net.address(host)}:${PEER_PORT + more}`)
   mirror.within = net.within('origin')
   mirror.workerOptions = (n) => ['--listen-peers', peers[n - 1], '--peer-rate-max', String(CLOSURE_RATE)]
   await mirror.start()

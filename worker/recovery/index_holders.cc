@@ -1,7 +1,6 @@
 #include "worker/recovery/index_holders.h"
 
 #include <algorithm>
-#include <thread>
 
 #include <fmt/core.h>
 
@@ -125,7 +124,8 @@ Result<HolderAnswer> IndexHolders::AskOne(const std::string& address, HeldIndex*
           "connected, but it did not prove the head that it names within {} s",
           std::chrono::duration_cast<std::chrono::seconds>(options_.answer_max).count());
     }
-    std::this_thread::sleep_for(kAskInterval);
+    // Until it grows, or a while: what peers say of themselves wakes nobody.
+    (void)drive->WaitForVersion(drive->version(), hyper::ReadLimits::Within(kAskInterval));
   }
   return answer;
 }

@@ -58,7 +58,7 @@ test('while the back end is away nobody is let in, and after a while its topics 
   await s.dht()
   const topic = randomBytes(32)
   const bridge = await s.bridge(
-    ['--socket', s.file('c++.sock'), '--keep-announced', '4s', '--listen-metrics', '127.0.0.1:0'])
+    ['--socket', s.file('c++.sock'), '--keep-announced', '12s', '--listen-metrics', '127.0.0.1:0'])
   const backEnd = await backEndAt(s)
   await announce(backEnd, topic)
   await backEnd.kill()
