@@ -81,6 +81,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   PgLeader leader(pool, ReplicaName());
   PgWalkStore walk_store(pool, leader);
   PgReleaseStore release_store(pool);
+  PgControlStore control_store(pool);
   PgPublishStore publish_store(pool, leader, description, options.publish);
   PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}());
 
@@ -98,7 +99,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
       synchronizer, publish_store,
       {.lease = options.jobs.lease, .download_rate_max = options.download_rate_max});
   CoordinatorService coordinator_service(
-      release_store, {.upstream = upstream, .max_missing = options.max_missing});
+      release_store, control_store, {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
                        rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service}));
   HNX_ASSIGN_OR_RETURN(const auto metrics, Metrics::Start(options.listen_metrics, release_store));

@@ -4,7 +4,7 @@
 #include <array>
 #include <thread>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "cli/option.h"
@@ -51,8 +51,9 @@ Result<void> ReadRoles(WorkerOptions* options) {
 void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
   cli::AddOption(app, "--data", options.data, "Folder that holds this worker's drives and identity")
       ->required();
-  cli::AddOption(app, "--coordinator", options.coordinator,
-                 "HOST:PORT of the coordinator; several with commas are tried in turn");
+  cli::AddOption(app, "--coordinator", options.coordinators,
+                 "HOST:PORT of the coordinator; again, or with commas, for more: they are tried in "
+                 "turn (default: 127.0.0.1:7070)");
   cli::AddOption(app, "--role", options.roles,
                  "mirror (append NARs to shards), index (publish), or both; default mirror");
   cli::AddOption(app, "--index-key-file", options.index_key_file,
@@ -104,7 +105,8 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
 }
 
 Result<void> Complete(WorkerOptions* options) {
-  HNX_ASSIGN_OR_RETURN(options->endpoints, rpc::ParseEndpoints(options->coordinator));
+  HNX_ASSIGN_OR_RETURN(options->endpoints, rpc::ParseEndpoints(fmt::format(
+                                               "{}", fmt::join(options->coordinators, ","))));
   HNX_TRY(ReadRoles(options));
   if (!options->role_index &&
       (!options->index_holders.empty() || options->accept_length >= 0 || options->index_from_log)) {

@@ -20,7 +20,7 @@ inline constexpr std::uint64_t kDiskReserveDefault = std::uint64_t{2} << 30;
 
 struct WorkerOptions {
   std::string data;
-  std::string coordinator = "127.0.0.1:7070";
+  std::vector<std::string> coordinators{"127.0.0.1:7070"};  // each may be several, with commas
   std::vector<std::string> roles;  // each "mirror", "index" or both with a comma
   std::string index_key_file;
   std::vector<std::string> index_holders;  // HOST:PORT each

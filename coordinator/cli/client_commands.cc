@@ -10,6 +10,11 @@ void AddClientCommands(cli::Program& program) {
   AddFailuresCommand(program);
   AddWhyCommand(program);
   AddImportCommand(program);
+  AddPauseCommands(program);
+  AddCancelCommand(program);
+  AddPriorityCommand(program);
+  AddWorkersCommand(program);
+  AddDrainCommands(program);
 }
 
 }  // namespace hnx::coordinator

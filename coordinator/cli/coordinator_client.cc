@@ -47,10 +47,9 @@ Error Explain(const grpc::Status& status, const std::string& what, const std::st
 }  // namespace
 
 void AddClientOptions(CLI::App& command, ClientOptions& options) {
-  cli::AddOption(
-      command, "--coordinator", options.coordinator,
-      "Where the coordinator listens, HOST:PORT; several, separated by commas, are tried "
-      "in turn");
+  cli::AddOption(command, "--coordinator", options.coordinators,
+                 "Where the coordinator listens, HOST:PORT; again, or with commas, for more: they "
+                 "are tried in turn (default: 127.0.0.1:7070)");
   cli::AddFlag(command, "--json", options.json, "Print JSON, one object a line");
   cli::AddDuration(command, "--patience", options.patience,
                    "How long to wait for a coordinator that went away while watching");
@@ -62,35 +61,52 @@ cli::ExitCode Fail(const Error& error) {
                                                    : cli::ExitCode::kFailure;
 }
 
+std::string JoinEndpoints(const std::vector<std::string>& endpoints) {
+  return fmt::format("{}", fmt::join(endpoints, ","));
+}
+
 Result<CoordinatorClient> CoordinatorClient::Create(const ClientOptions& options) {
-  HNX_ASSIGN_OR_RETURN(auto endpoints, rpc::ParseEndpoints(options.coordinator));
+  HNX_ASSIGN_OR_RETURN(auto endpoints, rpc::ParseEndpoints(JoinEndpoints(options.coordinators)));
   return CoordinatorClient(options, std::make_shared<rpc::FailoverChannels>(std::move(endpoints)));
 }
 
-// Tries each endpoint once.
-template <class Response, class Call>
-Result<Response> CoordinatorClient::Unary(const std::string& what, Call call) {
+bool CoordinatorClient::NextCoordinator(std::size_t first) {
+  channels_->Failed(channels_->current());
+  return channels_->current().number != first;
+}
+
+Result<void> CoordinatorClient::Call(const std::string& what, const UnaryCall& call) {
   const std::size_t first = channels_->current().number;
   for (;;) {
-    const auto current = channels_->current();
-    const auto stub = pb::Coordinator::NewStub(current.channel);
+    const auto stub = pb::Coordinator::NewStub(channels_->current().channel);
     const auto context = rpc::MakeContext(kCallDeadline);
-    Response response;
-    const grpc::Status status = call(*stub, *context, response);
+    const grpc::Status status = call(*stub, *context);
     if (status.ok()) {
-      return response;
+      return {};
     }
-    if (IsAway(status)) {
-      channels_->Failed(current);
-    }
-    if (!IsAway(status) || channels_->current().number == first) {
-      return Explain(status, what, options_.coordinator);
+    if (!IsAway(status) || !NextCoordinator(first)) {
+      return Explain(status, what, endpoints_);
     }
   }
 }
 
 Result<pb::SubmitResponse> CoordinatorClient::Submit(const pb::Submission& submission,
                                                      const ListSource& list) {
+  const std::size_t first = channels_->current().number;
+  for (;;) {
+    bool begun = false;
+    bool away = false;
+    auto outcome = SubmitOnce(submission, list, begun, away);
+    // A list that was begun cannot be read again.
+    if (outcome.has_value() || !away || begun || !NextCoordinator(first)) {
+      return outcome;
+    }
+  }
+}
+
+Result<pb::SubmitResponse> CoordinatorClient::SubmitOnce(const pb::Submission& submission,
+                                                         const ListSource& list, bool& begun,
+                                                         bool& away) {
   const auto current = channels_->current();
   const auto stub = pb::Coordinator::NewStub(current.channel);
   const auto context = rpc::MakeContext(kSubmitDeadline);
@@ -102,6 +118,7 @@ Result<pb::SubmitResponse> CoordinatorClient::Submit(const pb::Submission& submi
   Result<void> read;
   while (open && list) {
     request.Clear();
+    begun = true;
     auto more = list(*request.mutable_store_paths());
     if (!more) {
       context->TryCancel();
@@ -117,7 +134,8 @@ Result<pb::SubmitResponse> CoordinatorClient::Submit(const pb::Submission& submi
   const grpc::Status status = writer->Finish();
   HNX_TRY(read);
   if (!status.ok()) {
-    return Explain(status, "submit", options_.coordinator);
+    away = IsAway(status);
+    return Explain(status, "submit", endpoints_);
   }
   return response;
 }
@@ -125,47 +143,47 @@ Result<pb::SubmitResponse> CoordinatorClient::Submit(const pb::Submission& submi
 Result<pb::Release> CoordinatorClient::GetRelease(std::uint64_t release_id) {
   pb::GetReleaseRequest request;
   request.set_release_id(release_id);
-  return Unary<pb::Release>("read the release",
-                            [&](auto& stub, auto& context, pb::Release& response) {
-                              return stub.GetRelease(&context, request, &response);
-                            });
+  return Ask("read the release", &pb::Coordinator::Stub::GetRelease, request);
 }
 
 Result<pb::Status> CoordinatorClient::GetStatus() {
   const pb::GetStatusRequest request;
-  return Unary<pb::Status>("read the status", [&](auto& stub, auto& context, pb::Status& response) {
-    return stub.GetStatus(&context, request, &response);
-  });
+  return Ask("read the status", &pb::Coordinator::Stub::GetStatus, request);
 }
 
 Result<pb::WhyResponse> CoordinatorClient::Why(const std::string& store_path) {
   pb::WhyRequest request;
   request.set_store_path(store_path);
-  return Unary<pb::WhyResponse>("ask why",
-                                [&](auto& stub, auto& context, pb::WhyResponse& response) {
-                                  return stub.Why(&context, request, &response);
-                                });
+  return Ask("ask why", &pb::Coordinator::Stub::Why, request);
 }
 
 Result<void> CoordinatorClient::ListFailures(
     std::uint64_t release_id, const std::function<Result<void>(const pb::Failure&)>& take) {
-  const auto current = channels_->current();
-  const auto stub = pb::Coordinator::NewStub(current.channel);
-  const auto context = rpc::MakeContext(kListDeadline);
   pb::ListFailuresRequest request;
   request.set_release_id(release_id);
-  const auto reader = stub->ListFailures(context.get(), request);
-  pb::Failure failure;
-  while (reader->Read(&failure)) {
-    if (auto taken = take(failure); !taken) {
-      context->TryCancel();
-      (void)reader->Finish();
-      return taken;
+  const std::size_t first = channels_->current().number;
+  for (;;) {
+    const auto stub = pb::Coordinator::NewStub(channels_->current().channel);
+    const auto context = rpc::MakeContext(kListDeadline);
+    const auto reader = stub->ListFailures(context.get(), request);
+    pb::Failure failure;
+    bool begun = false;
+    while (reader->Read(&failure)) {
+      begun = true;
+      if (auto taken = take(failure); !taken) {
+        context->TryCancel();
+        (void)reader->Finish();
+        return taken;
+      }
+    }
+    const grpc::Status status = reader->Finish();
+    if (status.ok()) {
+      return {};
+    }
+    if (begun || !IsAway(status) || !NextCoordinator(first)) {
+      return Explain(status, "list the failures", endpoints_);
     }
   }
-  const grpc::Status status = reader->Finish();
-  return status.ok() ? Result<void>()
-                     : Result<void>(Explain(status, "list the failures", options_.coordinator));
 }
 
 Result<void> CoordinatorClient::Watch(std::uint64_t release_id,
@@ -173,6 +191,7 @@ Result<void> CoordinatorClient::Watch(std::uint64_t release_id,
   pb::GetReleaseRequest request;
   request.set_release_id(release_id);
   bool ever_answered = false;
+  const std::size_t first = channels_->current().number;
   auto last_answer = std::chrono::steady_clock::now();
   for (;;) {
     const auto current = channels_->current();
@@ -195,8 +214,11 @@ Result<void> CoordinatorClient::Watch(std::uint64_t release_id,
       return {};
     }
     const auto away = std::chrono::steady_clock::now() - last_answer;
+    if (IsAway(status) && !ever_answered && NextCoordinator(first)) {
+      continue;
+    }
     if (!IsAway(status) || !ever_answered || away > options_.patience) {
-      return Explain(status, "watch the release", options_.coordinator);
+      return Explain(status, "watch the release", endpoints_);
     }
     channels_->Failed(current);
     Pause(kReconnectPause);

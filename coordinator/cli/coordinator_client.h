@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -19,7 +20,7 @@ namespace hnx::coordinator {
 namespace pb = ::hypercore_nixos::v1;
 
 struct ClientOptions {
-  std::string coordinator = "127.0.0.1:7070";
+  std::vector<std::string> coordinators{"127.0.0.1:7070"};  // each may be several, with commas
   bool json = false;
   // How long an unreachable coordinator is waited for, once it had answered.
   std::chrono::milliseconds patience{600'000};
@@ -27,6 +28,9 @@ struct ClientOptions {
 
 // --coordinator, --json, --patience
 void AddClientOptions(CLI::App& command, ClientOptions& options);
+
+// "a:1", "b:2,c:3" -> "a:1,b:2,c:3"
+std::string JoinEndpoints(const std::vector<std::string>& endpoints);
 
 // Pieces of a store-paths list, one after the other; false at its end.
 using ListSource = std::function<Result<bool>(std::string& piece)>;
@@ -37,6 +41,19 @@ class CoordinatorClient {
 
   // `list`: null for a channel. Asked from its beginning, once.
   Result<pb::SubmitResponse> Submit(const pb::Submission& submission, const ListSource& list);
+  // One call, e.g. Ask("pause", &pb::Coordinator::Stub::Pause, request). Each coordinator is asked
+  // once, until one answers.
+  template <class Request, class Response>
+  Result<Response> Ask(const std::string& what,
+                       grpc::Status (pb::Coordinator::Stub::*method)(grpc::ClientContext*,
+                                                                     const Request&, Response*),
+                       const Request& request) {
+    Response response;
+    HNX_TRY(Call(what, [&](pb::Coordinator::Stub& stub, grpc::ClientContext& context) {
+      return (stub.*method)(&context, request, &response);
+    }));
+    return response;
+  }
   Result<pb::Release> GetRelease(std::uint64_t release_id);
   Result<pb::Status> GetStatus();
   Result<pb::WhyResponse> Why(const std::string& store_path);
@@ -50,12 +67,20 @@ class CoordinatorClient {
 
  private:
   CoordinatorClient(const ClientOptions& options, std::shared_ptr<rpc::FailoverChannels> channels)
-      : options_(options), channels_(std::move(channels)) {}
+      : options_(options),
+        endpoints_(JoinEndpoints(options.coordinators)),
+        channels_(std::move(channels)) {}
 
-  template <class Response, class Call>
-  Result<Response> Unary(const std::string& what, Call call);
+  using UnaryCall = std::function<grpc::Status(pb::Coordinator::Stub&, grpc::ClientContext&)>;
+  Result<void> Call(const std::string& what, const UnaryCall& call);
+  // The submission to the current coordinator; `begun` when anything of the list was read.
+  Result<pb::SubmitResponse> SubmitOnce(const pb::Submission& submission, const ListSource& list,
+                                        bool& begun, bool& away);
+  // Goes on to the next coordinator, unless all were asked since `first`.
+  bool NextCoordinator(std::size_t first);
 
   ClientOptions options_;
+  std::string endpoints_;  // for people
   std::shared_ptr<rpc::FailoverChannels> channels_;
 };
 

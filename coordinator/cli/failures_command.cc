@@ -8,6 +8,7 @@
 #include "cli/terminal.h"
 #include "coordinator/cli/client_commands.h"
 #include "coordinator/cli/coordinator_client.h"
+#include "coordinator/cli/failures_commands.h"
 #include "coordinator/cli/release_json.h"
 
 namespace hnx::coordinator {
@@ -27,6 +28,9 @@ void PrintFailure(const pb::Failure& failure) {
   std::cout << fmt::format("          {}{}{}\n", cli::Printable(failure.reason()),
                            failure.message().empty() ? "" : ": ",
                            cli::Printable(failure.message()));
+  if (!failure.accepted().empty()) {
+    std::cout << fmt::format("          accepted: {}\n", cli::Printable(failure.accepted()));
+  }
 }
 
 Result<cli::ExitCode> ListFailures(const FailuresOptions& options) {
@@ -51,15 +55,26 @@ Result<cli::ExitCode> ListFailures(const FailuresOptions& options) {
 
 void AddFailuresCommand(cli::Program& program) {
   auto options = std::make_shared<FailuresOptions>();
-  CLI::App& command = program.AddCommand(
-      "failures", "List what of a release is missing upstream, set aside or blocked, and why",
-      [options] {
-        const auto code = ListFailures(*options);
-        return code ? *code : Fail(code.error());
-      },
-      "coordinator failures\ncoordinator failures --release 3 --json");
-  cli::AddOption(command, "--release", options->release, "The release's number; 0: the newest");
-  AddClientOptions(command, options->client);
+  const auto run = [options] {
+    const auto code = ListFailures(*options);
+    return code ? *code : Fail(code.error());
+  };
+  const auto add_options = [options](CLI::App& command) {
+    cli::AddOption(command, "--release", options->release, "The release's number; 0: the newest");
+    AddClientOptions(command, options->client);
+  };
+  CLI::App& failures =
+      program.AddCommand("failures",
+                         "List what of a release is missing upstream, set aside or blocked, and "
+                         "why; retry or ignore it",
+                         run,
+                         "coordinator failures\ncoordinator failures list --release 3 --json\n"
+                         "coordinator failures retry --all");
+  add_options(failures);
+  add_options(program.AddCommand(failures, "list", "The same as without a word", run,
+                                 "coordinator failures list --release 3 --json"));
+  AddFailuresRetry(program, failures);
+  AddFailuresIgnore(program, failures);
 }
 
 }  // namespace hnx::coordinator

@@ -46,19 +46,16 @@ Json ToJson(const pb::PlanEstimate& plan) {
           {"fits", plan.fits()}};
 }
 
-Json ToJson(const pb::WorkerStatus& worker) {
-  Json roles = Json::array();
-  for (const int role : worker.roles()) {
-    roles.push_back(EnumWord(pb::WorkerRole_Name(role), "WORKER_ROLE_"));
+Json ToJson(const pb::UpstreamStatus& upstream) {
+  Json urls = Json::array();
+  for (const std::string& url : upstream.urls()) {
+    urls.push_back(url);
   }
-  return {{"id", worker.id()},
-          {"name", worker.name()},
-          {"roles", roles},
-          {"alive", worker.alive()},
-          {"last_seen_ms", worker.last_seen_ms()},
-          {"disk_free_bytes", worker.disk_free_bytes()},
-          {"jobs", worker.jobs()},
-          {"bytes_stored", worker.bytes_stored()}};
+  return {{"host", upstream.host()},
+          {"paused", upstream.paused()},
+          {"pause_reason", upstream.pause_reason()},
+          {"held_back_ms", upstream.held_back_ms()},
+          {"urls", urls}};
 }
 
 Json ToJson(const pb::ShardStatus& shard) {
@@ -93,6 +90,27 @@ std::string ReleaseStateName(pb::ReleaseState state) {
   return EnumWord(pb::ReleaseState_Name(state), "RELEASE_STATE_");
 }
 
+Json ToJson(const pb::WorkerStatus& worker) {
+  Json roles = Json::array();
+  for (const int role : worker.roles()) {
+    roles.push_back(EnumWord(pb::WorkerRole_Name(role), "WORKER_ROLE_"));
+  }
+  return {{"id", worker.id()},
+          {"name", worker.name()},
+          {"roles", roles},
+          {"alive", worker.alive()},
+          {"last_seen_ms", worker.last_seen_ms()},
+          {"disk_free_bytes", worker.disk_free_bytes()},
+          {"jobs", worker.jobs()},
+          {"bytes_stored", worker.bytes_stored()},
+          {"paused", worker.paused()},
+          {"pause_reason", worker.pause_reason()},
+          {"draining", worker.draining()},
+          {"removable", worker.removable()},
+          {"lone_shards", TextArray(worker.lone_shards())},
+          {"lone_index", worker.lone_index()}};
+}
+
 Json ToJson(const pb::Release& release) {
   Json json{{"id", release.id()},
             {"channel", release.channel()},
@@ -107,7 +125,10 @@ Json ToJson(const pb::Release& release) {
             {"settled_at_ms", release.settled_at_ms()},
             {"latest", release.latest()},
             {"release_files", release.release_files()},
-            {"release_files_published", release.release_files_published()}};
+            {"release_files_published", release.release_files_published()},
+            {"priority", release.priority()},
+            {"paused", release.paused()},
+            {"pause_reason", release.pause_reason()}};
   if (release.has_plan()) {
     json["plan"] = ToJson(release.plan());
   }
@@ -123,6 +144,9 @@ Json ToJson(const pb::Status& status) {
           {"index_acknowledged_batch", status.index_acknowledged_batch()},
           {"published_batch", status.published_batch()},
           {"paths_published", status.paths_published()},
+          {"paused", status.paused()},
+          {"pause_reason", status.pause_reason()},
+          {"upstreams", ToArray(status.upstreams(), convert)},
           {"releases", ToArray(status.releases(), convert)},
           {"workers", ToArray(status.workers(), convert)},
           {"shards", ToArray(status.shards(), convert)}};
@@ -132,7 +156,7 @@ Json ToJson(const pb::Failure& failure) {
   return {{"store_path", failure.store_path()}, {"state", failure.state()},
           {"reason", failure.reason()},         {"message", failure.message()},
           {"blocked_by", failure.blocked_by()}, {"since_ms", failure.since_ms()},
-          {"attempts", failure.attempts()}};
+          {"attempts", failure.attempts()},     {"accepted", failure.accepted()}};
 }
 
 Json ToJson(const pb::WhyResponse& why) {

@@ -14,6 +14,7 @@ namespace hnx::coordinator {
 std::string ReleaseStateName(hypercore_nixos::v1::ReleaseState state);
 
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::Release& release);
+nlohmann::ordered_json ToJson(const hypercore_nixos::v1::WorkerStatus& worker);
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::Status& status);
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::Failure& failure);
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::WhyResponse& why);

@@ -74,6 +74,8 @@ std::string Summary(const pb::Release& release) {
       return fmt::format("{}: refused: {}", title, cli::Printable(release.message()));
     case pb::RELEASE_STATE_PLANNED:
       return fmt::format("{}: planned; submit it to mirror it.", title);
+    case pb::RELEASE_STATE_CANCELLED:
+      return fmt::format("{}: cancelled: {}", title, cli::Printable(release.message()));
     default:
       return fmt::format("{}: {}{}", title, ReleaseStateName(release.state()),
                          release.message().empty() ? "" : ", " + cli::Printable(release.message()));
@@ -114,6 +116,7 @@ bool IsOver(const pb::Release& release, bool plan_only) {
     case pb::RELEASE_STATE_SETTLED:
     case pb::RELEASE_STATE_REFUSED:
     case pb::RELEASE_STATE_PLANNED:
+    case pb::RELEASE_STATE_CANCELLED:
       return true;
     case pb::RELEASE_STATE_MIRRORING:
       return plan_only;

@@ -10,6 +10,7 @@
 #include "coordinator/cli/coordinator_client.h"
 #include "coordinator/cli/release_json.h"
 #include "coordinator/cli/release_text.h"
+#include "coordinator/cli/worker_text.h"
 
 namespace hnx::coordinator {
 namespace {
@@ -19,6 +20,9 @@ void PrintRelease(const pb::Release& release) {
   std::cout << fmt::format("  {:>4}  {:<10} {}{}\n", release.id(),
                            ReleaseStateName(release.state()), ReleaseTitle(release),
                            release.latest() ? " (latest)" : "");
+  if (release.priority() != 0) {
+    std::cout << fmt::format("        priority {}\n", release.priority());
+  }
   std::cout << fmt::format("        {} of {} paths published, {} of {} stored",
                            cli::FormatCount(paths.published()), cli::FormatCount(paths.total()),
                            cli::FormatBytes(release.nars().bytes_stored()),
@@ -28,16 +32,25 @@ void PrintRelease(const pb::Release& release) {
     std::cout << fmt::format(", {} left out", cli::FormatCount(left_out));
   }
   std::cout << '\n';
+  if (release.paused()) {
+    std::cout << "        paused: " << cli::Printable(release.pause_reason()) << '\n';
+  }
   if (!release.message().empty()) {
     std::cout << "        " << cli::Printable(release.message()) << '\n';
   }
 }
 
-void PrintWorker(const pb::WorkerStatus& worker) {
-  std::cout << fmt::format("  {:<20} {:<5} {} jobs, {} stored, {} free\n",
-                           cli::Printable(worker.name()), worker.alive() ? "alive" : "away",
-                           worker.jobs(), cli::FormatBytes(worker.bytes_stored()),
-                           cli::FormatBytes(worker.disk_free_bytes()));
+void PrintUpstream(const pb::UpstreamStatus& upstream) {
+  std::cout << fmt::format("  {}", cli::Printable(upstream.host()));
+  if (upstream.paused()) {
+    std::cout << "  paused: " << cli::Printable(upstream.pause_reason());
+  }
+  if (upstream.held_back_ms() > 0) {
+    std::cout << "  held back for "
+              << cli::FormatDuration(std::chrono::milliseconds(upstream.held_back_ms()))
+              << ": it asked us to slow down";
+  }
+  std::cout << '\n';
 }
 
 void PrintStatus(const pb::Status& status) {
@@ -54,6 +67,15 @@ void PrintStatus(const pb::Status& status) {
     std::cout << fmt::format("        another holder has the index up to length {}\n",
                              cli::FormatCount(status.index_acknowledged_length()));
   }
+  if (status.paused()) {
+    std::cout << "Everything is paused: " << cli::Printable(status.pause_reason()) << '\n';
+  }
+  if (!status.upstreams().empty()) {
+    std::cout << "Upstreams:\n";
+  }
+  for (const pb::UpstreamStatus& upstream : status.upstreams()) {
+    PrintUpstream(upstream);
+  }
   std::cout << "Releases:" << (status.releases().empty() ? " none; see `coordinator submit`" : "")
             << '\n';
   for (const pb::Release& release : status.releases()) {
@@ -61,7 +83,7 @@ void PrintStatus(const pb::Status& status) {
   }
   std::cout << "Workers:" << (status.workers().empty() ? " none; see `worker run`" : "") << '\n';
   for (const pb::WorkerStatus& worker : status.workers()) {
-    PrintWorker(worker);
+    std::cout << WorkerText(worker);
   }
   std::cout << "Shards:" << (status.shards().empty() ? " none yet" : "") << '\n';
   for (const pb::ShardStatus& shard : status.shards()) {

@@ -10,7 +10,9 @@ std::string ExplainNar(const PathFacts& facts) {
     return fmt::format("its NAR is being fetched by worker {}", facts.leased_by);
   }
   std::string text = "its NAR waits for a worker";
-  if (facts.upstream_paused) {
+  if (!facts.held.empty()) {
+    text = fmt::format("its NAR waits because {} is paused", facts.held);
+  } else if (facts.upstream_paused) {
     text = "its NAR waits because upstream asked for a pause";
   } else if (!facts.nar_waits_until.empty()) {
     text = fmt::format("its NAR is tried again at {} UTC", facts.nar_waits_until);

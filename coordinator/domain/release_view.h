@@ -49,6 +49,9 @@ struct ReleaseView {
   std::uint64_t file_hash_drift = 0;
   std::uint64_t files = 0;
   std::uint64_t files_published = 0;
+  int priority = 0;
+  bool paused = false;
+  std::string pause_reason{};
   std::optional<PlanView> plan;
 
   bool operator==(const ReleaseView&) const = default;
@@ -63,6 +66,22 @@ struct WorkerView {
   std::uint64_t disk_free_bytes = 0;
   std::uint32_t jobs = 0;
   std::uint64_t bytes_stored = 0;
+  bool paused = false;
+  std::string pause_reason{};
+  bool draining = false;
+  // Of a draining one: what would be lost with it.
+  std::vector<Bytes> lone_shards{};
+  bool lone_index = false;
+
+  bool removable() const { return draining && jobs == 0 && lone_shards.empty() && !lone_index; }
+};
+
+struct UpstreamView {
+  std::string host;
+  bool paused = false;
+  std::string pause_reason;
+  std::uint64_t held_back_ms = 0;
+  std::vector<std::string> urls;
 };
 
 struct ShardView {
@@ -81,6 +100,9 @@ struct StatusView {
   std::uint64_t index_acknowledged_length = 0;
   std::uint64_t index_acknowledged_batch = 0;
   std::uint64_t paths_published = 0;
+  bool paused = false;
+  std::string pause_reason;
+  std::vector<UpstreamView> upstreams;
   std::vector<ReleaseView> releases;
   std::vector<WorkerView> workers;
   std::vector<ShardView> shards;
@@ -94,6 +116,7 @@ struct FailureView {
   std::string blocked_by;
   std::int64_t since_ms = 0;
   std::uint32_t attempts = 0;
+  std::string accepted{};  // why; empty: nobody did
 };
 
 struct PathView {
@@ -122,6 +145,7 @@ struct PathFacts {
   int nar_attempts = 0;
   std::string nar_waits_until;  // empty: it does not
   bool upstream_paused = false;
+  std::string held{};  // what an operator paused: "its release"; empty: nothing
   std::string leased_by;
   std::uint64_t waiting_for = 0;
 };

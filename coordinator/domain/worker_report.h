@@ -149,6 +149,8 @@ struct DesiredState {
   std::optional<Bytes> index_key;
   // Work may be there soon: call again quickly.
   bool idle = false;
+  // An operator has the worker drained.
+  bool drain = false;
 };
 
 }  // namespace hnx::coordinator

@@ -2,6 +2,7 @@
 
 #include "coordinator/maintenance/background_service.h"
 #include "coordinator/maintenance/leader_service.h"
+#include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
 #include "coordinator/store/pg_settle_store.h"
 
@@ -12,6 +13,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kReapInterval{1'000};
 constexpr milliseconds kPlanInterval{200};
+constexpr milliseconds kLaneInterval{100};
 constexpr milliseconds kPublishInterval{100};
 constexpr milliseconds kSettleInterval{250};
 constexpr milliseconds kAbandonedInterval{600'000};
@@ -42,6 +44,9 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
   add("planner", kPlanInterval, [planner] { return planner->PlanStep(); });
   auto blocker = std::make_shared<PgPlanStore>(pool, leader, plan_options);
   add("blocker", kPlanInterval, [blocker] { return blocker->BlockStep(); });
+
+  auto lanes = std::make_shared<PgLaneStore>(pool, leader);
+  add("lanes", kLaneInterval, [lanes] { return lanes->RelaneStep(); });
 
   auto publisher = std::make_shared<PgPublishStore>(pool, leader, description, publish_limits);
   add("publisher", kPublishInterval, [publisher]() -> Result<bool> {

@@ -7,9 +7,9 @@
 
 #include "base/retry_policy.h"
 #include "coordinator/rpc/list_submission.h"
+#include "coordinator/rpc/path_argument.h"
 #include "coordinator/rpc/release_to_proto.h"
 #include "mirror/index_layout.h"
-#include "nix/store_path.h"
 
 namespace hnx::coordinator {
 namespace {
@@ -50,27 +50,16 @@ Result<std::vector<std::string>> ReadPatterns(
 bool HasEnded(const pb::Release& release) {
   return release.state() == pb::RELEASE_STATE_SETTLED ||
          release.state() == pb::RELEASE_STATE_PLANNED ||
-         release.state() == pb::RELEASE_STATE_REFUSED;
-}
-
-// Full path, base name or hash part.
-Result<std::string> HashPartOf(const std::string& text) {
-  if (text.starts_with("/")) {
-    HNX_ASSIGN_OR_RETURN(const nix::StorePath path, nix::StorePath::Parse(text));
-    return std::string(path.hash_part());
-  }
-  if (text.size() == nix::kStorePathHashLength) {
-    HNX_ASSIGN_OR_RETURN(const nix::StorePathHash hash, nix::StorePathHash::Parse(text));
-    return hash.ToString();
-  }
-  HNX_ASSIGN_OR_RETURN(const nix::StorePath path, nix::StorePath::ParseBaseName(text));
-  return std::string(path.hash_part());
+         release.state() == pb::RELEASE_STATE_REFUSED ||
+         release.state() == pb::RELEASE_STATE_CANCELLED;
 }
 
 }  // namespace
 
-CoordinatorService::CoordinatorService(PgReleaseStore& store, CoordinatorServiceOptions options)
+CoordinatorService::CoordinatorService(PgReleaseStore& store, PgControlStore& control,
+                                       CoordinatorServiceOptions options)
     : store_(store),
+      control_(control),
       options_(std::move(options)),
       calls_("client-calls", kCallThreads, kCallQueueMax),
       watchers_("watchers", kWatchersMax, 1) {}
@@ -102,6 +91,7 @@ Result<NewRelease> CoordinatorService::ReadSubmission(const pb::Submission& subm
   release.force = submission.force();
   release.max_missing =
       submission.max_missing() < 0 ? options_.max_missing : submission.max_missing();
+  HNX_TRY(CheckPriority(submission.priority()));
   release.priority = submission.priority();
   return release;
 }

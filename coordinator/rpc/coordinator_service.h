@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "coordinator/store/pg_control_store.h"
 #include "coordinator/store/pg_release_store.h"
 #include "hypercore_nixos/v1/coordinator.grpc.pb.h"
 #include "rpc/handlers.h"
@@ -17,8 +18,9 @@ struct CoordinatorServiceOptions {
 
 class CoordinatorService final : public hypercore_nixos::v1::Coordinator::CallbackService {
  public:
-  // `store` must outlive this object; the server must be stopped before it goes.
-  CoordinatorService(PgReleaseStore& store, CoordinatorServiceOptions options);
+  // The stores must outlive this object; the server must be stopped before it goes.
+  CoordinatorService(PgReleaseStore& store, PgControlStore& control,
+                     CoordinatorServiceOptions options);
 
   // Ends watchers, so that the server can stop.
   void StopWatching();
@@ -40,6 +42,28 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   grpc::ServerUnaryReactor* Why(grpc::CallbackServerContext* context,
                                 const hypercore_nixos::v1::WhyRequest* request,
                                 hypercore_nixos::v1::WhyResponse* response) override;
+  // What operators do to work; in control_calls.cc.
+  grpc::ServerUnaryReactor* Pause(grpc::CallbackServerContext* context,
+                                  const hypercore_nixos::v1::PauseRequest* request,
+                                  hypercore_nixos::v1::PauseResponse* response) override;
+  grpc::ServerUnaryReactor* Resume(grpc::CallbackServerContext* context,
+                                   const hypercore_nixos::v1::ResumeRequest* request,
+                                   hypercore_nixos::v1::PauseResponse* response) override;
+  grpc::ServerUnaryReactor* Cancel(grpc::CallbackServerContext* context,
+                                   const hypercore_nixos::v1::CancelRequest* request,
+                                   hypercore_nixos::v1::CancelResponse* response) override;
+  grpc::ServerUnaryReactor* Retry(grpc::CallbackServerContext* context,
+                                  const hypercore_nixos::v1::RetryRequest* request,
+                                  hypercore_nixos::v1::FailuresChanged* response) override;
+  grpc::ServerUnaryReactor* Ignore(grpc::CallbackServerContext* context,
+                                   const hypercore_nixos::v1::IgnoreRequest* request,
+                                   hypercore_nixos::v1::FailuresChanged* response) override;
+  grpc::ServerUnaryReactor* SetPriority(grpc::CallbackServerContext* context,
+                                        const hypercore_nixos::v1::SetPriorityRequest* request,
+                                        hypercore_nixos::v1::Release* response) override;
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
+                                  const hypercore_nixos::v1::DrainRequest* request,
+                                  hypercore_nixos::v1::WorkerStatus* response) override;
 
  private:
   Result<NewRelease> ReadSubmission(const hypercore_nixos::v1::Submission& submission) const;
@@ -51,6 +75,7 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   Result<void> Watch(ReleaseId release, rpc::MessageWriter<hypercore_nixos::v1::Release>& out);
 
   PgReleaseStore& store_;
+  PgControlStore& control_;
   const CoordinatorServiceOptions options_;
   mutable Mutex stop_mutex_;
   CondVar stop_changed_;

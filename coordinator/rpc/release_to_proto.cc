@@ -15,7 +15,8 @@ pb::ReleaseState StateToProto(std::string_view state) {
   static const std::map<std::string_view, pb::ReleaseState> kStates{
       {"resolving", pb::RELEASE_STATE_RESOLVING}, {"walking", pb::RELEASE_STATE_WALKING},
       {"planned", pb::RELEASE_STATE_PLANNED},     {"mirroring", pb::RELEASE_STATE_MIRRORING},
-      {"settled", pb::RELEASE_STATE_SETTLED},     {"refused", pb::RELEASE_STATE_REFUSED}};
+      {"settled", pb::RELEASE_STATE_SETTLED},     {"refused", pb::RELEASE_STATE_REFUSED},
+      {"cancelled", pb::RELEASE_STATE_CANCELLED}};
   const auto found = kStates.find(state);
   return found == kStates.end() ? pb::RELEASE_STATE_UNSPECIFIED : found->second;
 }
@@ -64,7 +65,33 @@ pb::Release ReleaseToProto(const ReleaseView& view) {
   }
   out.set_release_files(view.files);
   out.set_release_files_published(view.files_published);
+  out.set_priority(view.priority);
+  out.set_paused(view.paused);
+  out.set_pause_reason(view.pause_reason);
   return out;
+}
+
+pb::WorkerStatus WorkerToProto(const WorkerView& worker) {
+  pb::WorkerStatus status;
+  status.set_id(worker.id);
+  status.set_name(worker.name);
+  for (const std::string& role : worker.roles) {
+    status.add_roles(role == "index" ? pb::WORKER_ROLE_INDEX : pb::WORKER_ROLE_MIRROR);
+  }
+  status.set_alive(worker.alive);
+  status.set_last_seen_ms(worker.last_seen_ms);
+  status.set_disk_free_bytes(worker.disk_free_bytes);
+  status.set_jobs(worker.jobs);
+  status.set_bytes_stored(worker.bytes_stored);
+  status.set_paused(worker.paused);
+  status.set_pause_reason(worker.pause_reason);
+  status.set_draining(worker.draining);
+  status.set_removable(worker.removable());
+  for (const Bytes& key : worker.lone_shards) {
+    status.add_lone_shards(mirror::DriveIdOf(key));
+  }
+  status.set_lone_index(worker.lone_index);
+  return status;
 }
 
 pb::Status StatusToProto(const StatusView& view) {
@@ -78,21 +105,23 @@ pb::Status StatusToProto(const StatusView& view) {
   out.set_index_acknowledged_batch(view.index_acknowledged_batch);
   out.set_published_batch(view.published_batch);
   out.set_paths_published(view.paths_published);
+  out.set_paused(view.paused);
+  out.set_pause_reason(view.pause_reason);
+  for (const UpstreamView& upstream : view.upstreams) {
+    pb::UpstreamStatus& status = *out.add_upstreams();
+    status.set_host(upstream.host);
+    status.set_paused(upstream.paused);
+    status.set_pause_reason(upstream.pause_reason);
+    status.set_held_back_ms(upstream.held_back_ms);
+    for (const std::string& url : upstream.urls) {
+      status.add_urls(url);
+    }
+  }
   for (const ReleaseView& release : view.releases) {
     *out.add_releases() = ReleaseToProto(release);
   }
   for (const WorkerView& worker : view.workers) {
-    pb::WorkerStatus& status = *out.add_workers();
-    status.set_id(worker.id);
-    status.set_name(worker.name);
-    for (const std::string& role : worker.roles) {
-      status.add_roles(role == "index" ? pb::WORKER_ROLE_INDEX : pb::WORKER_ROLE_MIRROR);
-    }
-    status.set_alive(worker.alive);
-    status.set_last_seen_ms(worker.last_seen_ms);
-    status.set_disk_free_bytes(worker.disk_free_bytes);
-    status.set_jobs(worker.jobs);
-    status.set_bytes_stored(worker.bytes_stored);
+    *out.add_workers() = WorkerToProto(worker);
   }
   for (const ShardView& shard : view.shards) {
     pb::ShardStatus& status = *out.add_shards();
@@ -114,6 +143,7 @@ pb::Failure FailureToProto(const FailureView& view) {
   out.set_blocked_by(view.blocked_by);
   out.set_since_ms(view.since_ms);
   out.set_attempts(view.attempts);
+  out.set_accepted(view.accepted);
   return out;
 }
 

@@ -7,6 +7,7 @@
 namespace hnx::coordinator {
 
 hypercore_nixos::v1::Release ReleaseToProto(const ReleaseView& view);
+hypercore_nixos::v1::WorkerStatus WorkerToProto(const WorkerView& worker);
 hypercore_nixos::v1::Status StatusToProto(const StatusView& view);
 hypercore_nixos::v1::Failure FailureToProto(const FailureView& view);
 hypercore_nixos::v1::WhyResponse PathToProto(const PathView& view);

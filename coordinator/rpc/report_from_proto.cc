@@ -256,6 +256,7 @@ void DesiredToProto(const DesiredState& desired, pb::SynchronizeResponse& respon
   if (desired.index_key) {
     response.set_index_key(ToString(*desired.index_key));
   }
+  response.set_drain(desired.drain);
 }
 
 }  // namespace hnx::coordinator

@@ -86,10 +86,12 @@ Result<ArtifactId> WriteManifestFile(PgTransaction& transaction, PgArtifacts& ar
   separator = "\n";
   HNX_TRY(ForEachRow(transaction, "manifest_failures", [&](const pqxx::row& row) -> Result<void> {
     const bool blocked = !row["blocked_by"].is_null();
-    const auto line = fmt::format("{}{{\"path\":{},\"state\":{},\"{}\":{}}}",
-                                  std::exchange(separator, ",\n"), Quoted(row["store_path"]),
-                                  Quoted(row["state"]), blocked ? "blockedBy" : "reason",
-                                  Quoted(blocked ? row["blocked_by"] : row["reason"]));
+    const auto line = fmt::format(
+        "{}{{\"path\":{},\"state\":{},\"{}\":{}{}{}}}", std::exchange(separator, ",\n"),
+        Quoted(row["store_path"]), Quoted(row["state"]), blocked ? "blockedBy" : "reason",
+        Quoted(blocked ? row["blocked_by"] : row["reason"]),
+        row["accepted"].is_null() ? "" : ",\"accepted\":",
+        row["accepted"].is_null() ? std::string() : Quoted(row["accepted"]));
     return out.Append(line);
   }));
   HNX_TRY(out.Append("]}\n"));

@@ -92,6 +92,24 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
   }
 }
 
+// From the first lane that has something; its bytes.
+std::optional<std::uint64_t> LeaseOne(PgTransaction& transaction, const WorkerReport& report,
+                                      const JobLimits& limits, std::uint64_t capacity) {
+  for (const pqxx::row& lane : transaction.Exec(sql::kLanesWithWork, Signed(report.disk_free_bytes),
+                                                Signed(limits.lanes_tried_max))) {
+    const auto job = transaction.MaybeRow(
+        sql::kLeaseJob, report.worker_id, static_cast<std::int64_t>(limits.lease.count()),
+        Signed(std::min(limits.job_bytes, capacity)), Signed(limits.job_nars_max),
+        Signed(limits.job_narinfo_bytes_max), Signed(report.disk_free_bytes),
+        lane["lane"].as<std::int64_t>(), lane["upstream_id"].as<std::int64_t>());
+    if (job) {
+      return (*job)["bytes"].as<std::uint64_t>();
+    }
+    // Other workers hold what is left of it.
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void TakeJobReports(PgTransaction& transaction, const WorkerReport& report, const JobLimits& limits,
@@ -120,15 +138,12 @@ std::uint64_t LeaseJobs(PgTransaction& transaction, const WorkerReport& report,
         load["narinfo_bytes"].as<std::uint64_t>() >= limits.worker_narinfo_bytes_max) {
       break;
     }
-    const auto job = transaction.MaybeRow(
-        sql::kLeaseJob, report.worker_id, static_cast<std::int64_t>(limits.lease.count()),
-        Signed(std::min(limits.job_bytes, capacity)), Signed(limits.job_nars_max),
-        Signed(limits.job_narinfo_bytes_max), Signed(report.disk_free_bytes));
-    if (!job) {
+    const auto bytes = LeaseOne(transaction, report, limits, capacity);
+    if (!bytes) {
       break;
     }
     ++leased;
-    capacity -= std::min(capacity, (*job)["bytes"].as<std::uint64_t>());
+    capacity -= std::min(capacity, *bytes);
   }
   return leased;
 }

@@ -23,6 +23,8 @@ struct JobLimits {
   std::uint64_t worker_narinfo_bytes_max = std::uint64_t{4} << 20;
   std::uint64_t worker_jobs_max = 16;
   std::uint64_t jobs_per_call_max = 4;
+  // Lanes that are tried for one job, when others are just taking what they hold.
+  std::uint64_t lanes_tried_max = 64;
 };
 
 // What the worker says of its jobs: failures are settled, leases renewed, unlisted jobs given up,

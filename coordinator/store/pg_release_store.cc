@@ -12,6 +12,8 @@ namespace {
 constexpr std::int64_t kStatusReleasesMax = 20;
 constexpr std::int64_t kStatusWorkersMax = 1'000;
 constexpr std::int64_t kStatusShardsMax = 10'000;
+constexpr std::int64_t kStatusHostsMax = 100;
+constexpr std::int64_t kLoneShardsMax = 100;
 constexpr std::int64_t kWorkerAliveMs = 15'000;
 constexpr std::int64_t kFailuresPage = 1'000;
 
@@ -47,6 +49,9 @@ ReleaseView ReadReleaseView(const pqxx::row& row) {
                    .file_hash_drift = Count(row, "drift"),
                    .files = Count(row, "files"),
                    .files_published = Count(row, "files_published"),
+                   .priority = row["priority"].as<int>(),
+                   .paused = row["paused"].as<bool>(),
+                   .pause_reason = Text(row, "pause_reason"),
                    .plan = std::nullopt};
   if (!row["plan_paths"].is_null()) {
     view.plan = PlanView{.paths = Count(row, "plan_paths"),
@@ -58,6 +63,27 @@ ReleaseView ReadReleaseView(const pqxx::row& row) {
                          .seconds_expected = row["plan_seconds"].as<double>(),
                          .missing_upstream = Count(row, "plan_missing"),
                          .fits = row["plan_fits"].as<bool>()};
+  }
+  return view;
+}
+
+WorkerView ReadWorkerView(PgTransaction& transaction, const pqxx::row& row) {
+  WorkerView view{.id = Text(row, "id"),
+                  .name = Text(row, "name"),
+                  .roles = ReadTextArray(row["roles"]),
+                  .alive = row["alive"].as<bool>(),
+                  .last_seen_ms = row["last_seen_ms"].as<std::int64_t>(),
+                  .disk_free_bytes = Count(row, "disk_free_bytes"),
+                  .jobs = row["jobs"].as<std::uint32_t>(),
+                  .bytes_stored = Count(row, "bytes_stored"),
+                  .paused = row["paused"].as<bool>(),
+                  .pause_reason = Text(row, "pause_reason"),
+                  .draining = row["draining"].as<bool>()};
+  if (view.draining) {
+    for (const pqxx::row& shard : transaction.Exec(sql::kLoneShards, view.id, kLoneShardsMax)) {
+      view.lone_shards.push_back(ReadBytes(shard[0]));
+    }
+    view.lone_index = transaction.Row(sql::kWritesIndex, view.id)[0].as<bool>();
   }
   return view;
 }
@@ -85,6 +111,7 @@ PathFacts ReadFacts(const pqxx::row& row) {
                                  ? Text(row, "nar_not_before")
                                  : std::string(),
           .upstream_paused = !row["upstream_paused"].is_null() && row["upstream_paused"].as<bool>(),
+          .held = Text(row, "held"),
           .leased_by = Text(row, "leased_by")};
 }
 
@@ -182,19 +209,21 @@ Result<StatusView> PgReleaseStore::GetStatus() {
         status.index_acknowledged_length = Count(mirror, "acknowledged_db_length");
         status.index_acknowledged_batch = Count(mirror, "acknowledged_batch");
         status.paths_published = Count(mirror, "paths_published");
+        status.paused = mirror["paused"].as<bool>();
+        status.pause_reason = Text(mirror, "pause_reason");
+        for (const pqxx::row& row : transaction.Exec(sql::kHostStatus, kStatusHostsMax)) {
+          status.upstreams.push_back({.host = Text(row, "host"),
+                                      .paused = row["paused"].as<bool>(),
+                                      .pause_reason = Text(row, "pause_reason"),
+                                      .held_back_ms = Count(row, "held_back_ms"),
+                                      .urls = ReadTextArray(row["urls"])});
+        }
         for (const pqxx::row& row : transaction.Exec(sql::kGetReleases, -1, kStatusReleasesMax)) {
           status.releases.push_back(ReadReleaseView(row));
         }
         for (const pqxx::row& row :
              transaction.Exec(sql::kWorkerStatus, kWorkerAliveMs, kStatusWorkersMax)) {
-          status.workers.push_back({.id = Text(row, "id"),
-                                    .name = Text(row, "name"),
-                                    .roles = ReadTextArray(row["roles"]),
-                                    .alive = row["alive"].as<bool>(),
-                                    .last_seen_ms = row["last_seen_ms"].as<std::int64_t>(),
-                                    .disk_free_bytes = Count(row, "disk_free_bytes"),
-                                    .jobs = row["jobs"].as<std::uint32_t>(),
-                                    .bytes_stored = Count(row, "bytes_stored")});
+          status.workers.push_back(ReadWorkerView(transaction, row));
         }
         for (const pqxx::row& row : transaction.Exec(sql::kShardStatus, kStatusShardsMax)) {
           status.shards.push_back({.key = ReadBytes(row["key"]),
@@ -227,7 +256,8 @@ Result<void> PgReleaseStore::ListFailures(
                                    ? std::string()
                                    : "/nix/store/" + Text(row, "blocked_by"),
                  .since_ms = row["since_ms"].as<std::int64_t>(),
-                 .attempts = row["attempts"].as<std::uint32_t>()});
+                 .attempts = row["attempts"].as<std::uint32_t>(),
+                 .accepted = Text(row, "accepted")});
           }
           return {};
         });

@@ -67,7 +67,9 @@ Result<DesiredState> PgSynchronizer::Answer(const WorkerReport& report, Recorded
       pool_, "find work for worker " + report.worker_name,
       [&](PgTransaction& transaction) -> Result<DesiredState> {
         DesiredState desired;
-        if (recorded.current && report.mirrors && !report.draining) {
+        const WorkerStanding standing = StandingOf(transaction, report);
+        desired.drain = standing.drain;
+        if (recorded.current && report.mirrors && !report.draining && standing.gets_work()) {
           LeaseJobs(transaction, report, limits_);
         }
         desired.jobs = JobsOfWorker(transaction, report.worker_id);

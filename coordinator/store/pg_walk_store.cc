@@ -45,6 +45,9 @@ Result<pqxx::row> LockRelease(PgTransaction& transaction, ReleaseId release) {
   if (!row) {
     return NotFound(fmt::format("there is no release {}", release));
   }
+  if ((*row)["state"].as<std::string>() == "cancelled") {
+    return Aborted(fmt::format("release {} was cancelled", release));
+  }
   return *row;
 }
 
@@ -184,7 +187,8 @@ Result<AddRootsOutcome> AddRootsIn(PgTransaction& transaction, ReleaseId release
 }
 
 Result<AddRootsOutcome> PgWalkStore::AddRoots(ReleaseId release, std::span<const PathName> roots) {
-  return AsLeader("add roots", [&](PgTransaction& transaction) {
+  return AsLeader("add roots", [&](PgTransaction& transaction) -> Result<AddRootsOutcome> {
+    HNX_TRY(LockRelease(transaction, release));
     return AddRootsIn(transaction, release, roots);
   });
 }
@@ -241,9 +245,11 @@ Result<SaveOutcome> PgWalkStore::SaveWalkResults(ReleaseId release,
                                                  std::span<const VerifiedNarInfo> narinfos,
                                                  std::span<const PathFailure> failures) {
   HNX_CHECK(narinfos.size() <= kWalkBatchMax && failures.size() <= kWalkBatchMax);
-  auto outcome = AsLeader("save narinfos", [&](PgTransaction& transaction) {
-    return SaveWalkBatch(transaction, known_paths_, release, narinfos, failures);
-  });
+  auto outcome =
+      AsLeader("save narinfos", [&](PgTransaction& transaction) -> Result<WalkSaveOutcome> {
+        HNX_TRY(LockRelease(transaction, release));
+        return SaveWalkBatch(transaction, known_paths_, release, narinfos, failures);
+      });
   if (!outcome.has_value()) {
     // Whatever happened to the database, what is read from it from now on counts.
     known_paths_.Clear();

@@ -47,4 +47,9 @@ Result<WorkerCall> FenceWorker(PgTransaction& transaction, const WorkerReport& r
   return WorkerCall::kCurrent;
 }
 
+WorkerStanding StandingOf(PgTransaction& transaction, const WorkerReport& report) {
+  const pqxx::row row = transaction.Row(sql::kWorkerStanding, report.worker_id);
+  return {.paused = row["paused"].as<bool>(), .drain = row["drain"].as<bool>()};
+}
+
 }  // namespace hnx::coordinator

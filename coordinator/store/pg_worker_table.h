@@ -17,4 +17,13 @@ enum class WorkerCall {
 // process of this worker exists, or another one with the same incarnation (a copied directory).
 Result<WorkerCall> FenceWorker(PgTransaction& transaction, const WorkerReport& report);
 
+// What operators want of it.
+struct WorkerStanding {
+  bool paused = false;
+  bool drain = false;
+
+  bool gets_work() const { return !paused && !drain; }
+};
+WorkerStanding StandingOf(PgTransaction& transaction, const WorkerReport& report);
+
 }  // namespace hnx::coordinator

@@ -67,7 +67,8 @@ milliseconds Walker::RunOnce() {
     }
     next_look = clock_.Steady() + kUrgencyInterval;
     const auto next = store_.NextReleaseToWalk();
-    return next && *next && (*next)->id != current_->id;
+    // Another is more urgent, or this one was paused or cancelled.
+    return next && (!*next || (*next)->id != current_->id);
   };
   const Result<WalkOutcome> outcome = current_->walk.Run(stop);
   {

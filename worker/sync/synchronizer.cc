@@ -179,7 +179,8 @@ std::uint64_t Synchronizer::CapacityBytes(std::uint64_t disk_free) {
   const auto shards = parts_.shards.All();
   const bool unconfirmed = !std::all_of(shards.begin(), shards.end(),
                                         [](const auto* shard) { return shard->Confirmed(); });
-  if (full || unconfirmed || !options_.role_mirror || outstanding >= options_.backlog_bytes) {
+  if (full || unconfirmed || drained_ || !options_.role_mirror ||
+      outstanding >= options_.backlog_bytes) {
     return 0;
   }
   return std::min(options_.backlog_bytes - outstanding, disk_free - outstanding);
@@ -192,6 +193,12 @@ void Synchronizer::Carry(const Response& response, Clock::SteadyTime sent) {
                    : std::clamp(milliseconds(response.next_call_ms()), kSynchronizeIntervalMin,
                                 kSynchronizeIntervalMax);
   parts_.set_download_rate(response.download_rate_max());
+  if (std::exchange(drained_, response.drain()) != response.drain()) {
+    Log("synchronize")
+        ->info(response.drain() ? "drained by an operator: no more work is taken; what is leased "
+                                  "is finished, the drives are served as before"
+                                : "not drained any more: work is taken again");
+  }
   ApplyDrives(response);
   ApplyJobs(response);
 }

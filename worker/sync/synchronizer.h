@@ -107,6 +107,7 @@ class Synchronizer final : public LoopService {
   std::chrono::milliseconds next_call_{kSynchronizeIntervalMax};
   int failures_ = 0;
   bool disk_full_ = false;
+  bool drained_ = false;  // by an operator
   bool ended_ = false;
   Mutex leave_mutex_;
   CondVar leave_pause_;  // nobody notifies: a wait between calls

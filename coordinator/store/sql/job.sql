@@ -39,31 +39,49 @@ WHERE nar.id = f.id
 INSERT INTO event (nar_id, what) SELECT * FROM unnest($1::bigint[], $2::text[])
 
 -- name: PauseUpstream
-UPDATE upstream
+UPDATE upstream_host
 SET paused_until = greatest(paused_until, clock_timestamp() + $2::bigint * interval '1 millisecond')
-WHERE id = $1
+WHERE host = (SELECT host FROM upstream WHERE id = $1)
+
+-- name: LanesWithWork
+-- Lanes, and the upstreams of each, from which a NAR of at most $1 bytes can be leased now; at most $2. By priority;
+-- at equal priority the lane for which the least is leased at this moment comes first, so each gets its share
+-- however long it is.
+SELECT r.id AS lane, u.id AS upstream_id
+FROM release r CROSS JOIN upstream u JOIN upstream_host h ON h.host = u.host CROSS JOIN mirror m
+WHERE r.state IN ('walking', 'mirroring', 'settled') AND r.paused_at IS NULL AND m.paused_at IS NULL
+      AND h.paused_at IS NULL AND h.paused_until <= clock_timestamp()
+      AND EXISTS (SELECT FROM nar n
+                  WHERE n.lane = r.id AND n.upstream_id = u.id AND n.state = 'wanted' AND n.needed
+                        AND n.not_before <= now() AND n.weight <= $1::bigint)
+ORDER BY r.priority DESC, (SELECT coalesce(sum(j.bytes), 0) FROM job j WHERE j.lane = r.id), r.id, u.id
+LIMIT $2::bigint
 
 -- name: LeaseJob
--- $1 worker, $2 lease ms, $3 bytes a job, $4 NARs a job, $5 narinfo bytes a job, $6 the largest NAR that fits.
--- References before referrers, large before small at equal depth; the first always, so a large one goes alone.
-WITH candidate AS (
-    SELECT nar.id, nar.weight, nar.priority, nar.depth, nar.leases, nar.narinfo_id
-    FROM nar JOIN upstream ON upstream.id = nar.upstream_id
-    WHERE nar.state = 'wanted' AND nar.needed AND nar.not_before <= now() AND upstream.paused_until <= now()
-          AND nar.weight <= $6::bigint
-    ORDER BY nar.priority DESC, nar.depth, nar.weight DESC, nar.id
+-- $1 worker, $2 lease ms, $3 bytes a job, $4 NARs a job, $5 narinfo bytes a job, $6 the largest NAR that fits,
+-- $7 lane, $8 upstream. References before referrers, large before small at equal depth; the first always, so a
+-- large one goes alone. The lane is locked: whoever pauses or cancels it comes before this lease or sees it.
+WITH served AS (
+    SELECT id FROM release
+    WHERE id = $7 AND state IN ('walking', 'mirroring', 'settled') AND paused_at IS NULL FOR SHARE
+), candidate AS (
+    SELECT nar.id, nar.weight, nar.depth, nar.leases, nar.narinfo_id
+    FROM nar
+    WHERE nar.state = 'wanted' AND nar.needed AND nar.lane = (SELECT id FROM served) AND nar.upstream_id = $8
+          AND nar.not_before <= now() AND nar.weight <= $6::bigint
+    ORDER BY nar.depth, nar.weight DESC, nar.id
     LIMIT $4::bigint
     FOR UPDATE OF nar SKIP LOCKED
 ), sized AS (
     SELECT c.id, c.weight, c.leases, row_number() OVER w AS place, sum(c.weight) OVER w AS bytes,
            sum(octet_length(narinfo.content)) OVER w AS narinfo_bytes
     FROM candidate c JOIN narinfo ON narinfo.id = c.narinfo_id
-    WINDOW w AS (ORDER BY c.priority DESC, c.depth, c.weight DESC, c.id ROWS UNBOUNDED PRECEDING)
+    WINDOW w AS (ORDER BY c.depth, c.weight DESC, c.id ROWS UNBOUNDED PRECEDING)
 ), chosen AS (
     SELECT id, weight, leases FROM sized WHERE place = 1 OR (bytes <= $3::bigint AND narinfo_bytes <= $5::bigint)
 ), lease AS (
-    INSERT INTO job (worker_id, attempt, expires_at, bytes)
-    SELECT $1::text, max(leases) + 1, clock_timestamp() + $2::bigint * interval '1 millisecond', sum(weight)
+    INSERT INTO job (worker_id, attempt, expires_at, bytes, lane)
+    SELECT $1::text, max(leases) + 1, clock_timestamp() + $2::bigint * interval '1 millisecond', sum(weight), $7
     FROM chosen HAVING count(*) > 0
     RETURNING id, bytes
 ), leased AS (
@@ -86,7 +104,7 @@ SELECT job.id AS job_id, job.attempt, nar.id AS nar_id, upstream.url || '/' || n
 FROM job JOIN nar ON nar.job_id = job.id JOIN upstream ON upstream.id = nar.upstream_id
      JOIN narinfo ON narinfo.id = nar.narinfo_id
 WHERE job.worker_id = $1
-ORDER BY job.id, nar.priority DESC, nar.depth, nar.weight DESC, nar.id
+ORDER BY job.id, nar.depth, nar.weight DESC, nar.id
 
 -- name: NextPublish
 -- The batch to append after batch $1, if there is one.

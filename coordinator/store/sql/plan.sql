@@ -101,12 +101,11 @@ WITH chunk AS (
     SELECT DISTINCT $1::bigint, p.nar_id FROM chunk JOIN path p ON p.id = chunk.path_id WHERE p.nar_id IS NOT NULL
     ON CONFLICT DO NOTHING
 ), valued AS (
-    UPDATE nar SET depth = least(nar.depth, c.depth), priority = greatest(nar.priority, c.priority)
-    FROM (SELECT p.nar_id, min(p.depth) AS depth, max(r.priority) AS priority
-          FROM chunk JOIN path p ON p.id = chunk.path_id JOIN release r ON r.id = $1
+    UPDATE nar SET depth = c.depth
+    FROM (SELECT p.nar_id, min(p.depth) AS depth
+          FROM chunk JOIN path p ON p.id = chunk.path_id
           WHERE p.nar_id IS NOT NULL GROUP BY p.nar_id) c
-    WHERE nar.id = c.nar_id AND nar.state IN ('wanted', 'leased')
-          AND (nar.depth > c.depth OR nar.priority < c.priority)
+    WHERE nar.id = c.nar_id AND nar.state IN ('wanted', 'leased') AND nar.depth > c.depth
 )
 SELECT max(path_id) FROM chunk
 
@@ -151,7 +150,7 @@ FROM (SELECT count(*) FILTER (WHERE nar.state IN ('wanted', 'leased')) AS nars_t
              coalesce(sum(nar.weight) FILTER (WHERE nar.state = 'stored'), 0) AS bytes_stored
       FROM release_nar rn JOIN nar ON nar.id = rn.nar_id WHERE rn.release_id = $1) n,
      (SELECT count(*) AS workers, coalesce(sum(disk_free_bytes), 0) AS disk_free_bytes
-      FROM worker WHERE 'mirror' = ANY(roles) AND NOT draining
+      FROM worker WHERE 'mirror' = ANY(roles) AND NOT draining AND drain_at IS NULL
                         AND last_seen > clock_timestamp() - $2::bigint * interval '1 millisecond') w
 
 -- name: ReservedBytes

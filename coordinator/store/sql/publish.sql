@@ -157,8 +157,9 @@ WHERE r.id = $1
 DECLARE manifest_failures NO SCROLL CURSOR FOR
 SELECT '/nix/store/' || p.hash || '-' || p.name AS store_path,
        CASE WHEN p.blocked_by IS NULL THEN p.state::text ELSE 'blocked' END AS state, p.reason,
-       '/nix/store/' || b.hash || '-' || b.name AS blocked_by
+       '/nix/store/' || b.hash || '-' || b.name AS blocked_by, a.note AS accepted
 FROM release_path rp JOIN path p ON p.id = rp.path_id LEFT JOIN path b ON b.id = p.blocked_by
+     LEFT JOIN accepted_failure a ON a.path_id = p.id
 WHERE rp.release_id = $1 AND p.state <> 'published'
 ORDER BY p.hash
 

@@ -48,7 +48,8 @@ WITH chosen AS (
     SELECT * FROM release WHERE $1 <= 0 OR id = $1
     ORDER BY id DESC LIMIT CASE WHEN $1 < 0 THEN $2::bigint ELSE 1 END
 )
-SELECT r.id, r.channel, r.name, r.revision, r.state, r.message, r.is_latest, r.bytes_reused,
+SELECT r.id, r.channel, r.name, r.revision, r.state, r.message, r.is_latest, r.bytes_reused, r.priority,
+       r.paused_at IS NOT NULL AS paused, r.pause_reason,
        (extract(epoch FROM r.submitted_at) * 1000)::bigint AS submitted_at_ms,
        coalesce((extract(epoch FROM r.settled_at) * 1000)::bigint, 0) AS settled_at_ms,
        r.plan_paths, r.plan_nars_to_fetch, r.plan_bytes_to_fetch, r.plan_nar_bytes, r.plan_disk_free_bytes,
@@ -73,7 +74,7 @@ ORDER BY r.id DESC
 SELECT coalesce(max(id), 0) FROM release
 
 -- name: MirrorStatus
-SELECT index_key, db_length, published_batch, acknowledged_db_length,
+SELECT index_key, db_length, published_batch, acknowledged_db_length, paused_at IS NOT NULL AS paused, pause_reason,
        (SELECT coalesce(max(b.batch), 0) FROM publish_batch b
         WHERE b.db_length <= m.acknowledged_db_length AND b.content_length <= m.acknowledged_content_length)
            AS acknowledged_batch,
@@ -84,7 +85,8 @@ FROM mirror m
 SELECT w.id, w.name, w.roles, w.last_seen > clock_timestamp() - $1::bigint * interval '1 millisecond' AS alive,
        (extract(epoch FROM w.last_seen) * 1000)::bigint AS last_seen_ms, w.disk_free_bytes,
        (SELECT count(*) FROM job WHERE job.worker_id = w.id) AS jobs,
-       (SELECT coalesce(sum(s.content_byte_length), 0) FROM shard s WHERE s.worker_id = w.id) AS bytes_stored
+       (SELECT coalesce(sum(s.content_byte_length), 0) FROM shard s WHERE s.worker_id = w.id) AS bytes_stored,
+       w.paused_at IS NOT NULL AS paused, w.pause_reason, w.draining OR w.drain_at IS NOT NULL AS draining
 FROM worker w ORDER BY w.name, w.id LIMIT $2
 
 -- name: ShardStatus
@@ -97,8 +99,9 @@ FROM shard s JOIN worker w ON w.id = s.worker_id ORDER BY s.id LIMIT $1
 SELECT p.hash, p.name, p.attempts, p.message, (extract(epoch FROM p.changed_at) * 1000)::bigint AS since_ms,
        CASE WHEN p.blocked_by IS NULL THEN p.state::text ELSE 'blocked' END AS state,
        CASE WHEN p.blocked_by IS NULL THEN p.reason ELSE 'blocked' END AS reason,
-       b.hash || '-' || b.name AS blocked_by
+       b.hash || '-' || b.name AS blocked_by, a.note AS accepted
 FROM release_path rp JOIN path p ON p.id = rp.path_id LEFT JOIN path b ON b.id = p.blocked_by
+     LEFT JOIN accepted_failure a ON a.path_id = p.id
 WHERE rp.release_id = $1 AND p.hash > $2
       AND (p.state IN ('missing', 'set_aside') OR p.blocked_by IS NOT NULL)
 ORDER BY p.hash LIMIT $3::bigint
@@ -109,11 +112,14 @@ SELECT p.id, p.hash, p.name, p.state, p.reason, p.message, p.attempts, p.batch, 
        n.state AS nar_state, n.attempts AS nar_attempts, n.reason AS nar_reason, n.message AS nar_message,
        n.not_before > now() AS nar_waits,
        to_char(n.not_before AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS nar_not_before,
-       u.paused_until > now() AS upstream_paused, s.key AS shard_key, w.name AS worker_name,
+       h.paused_until > now() AS upstream_paused,
+       CASE WHEN m.paused_at IS NOT NULL THEN 'everything' WHEN h.paused_at IS NOT NULL THEN 'its upstream'
+            WHEN l.paused_at IS NOT NULL THEN 'its release' END AS held, s.key AS shard_key, w.name AS worker_name,
        (SELECT jw.name FROM job j JOIN worker jw ON jw.id = j.worker_id WHERE j.id = n.job_id) AS leased_by,
        m.published_batch
 FROM path p CROSS JOIN mirror m LEFT JOIN path b ON b.id = p.blocked_by LEFT JOIN nar n ON n.id = p.nar_id
-     LEFT JOIN upstream u ON u.id = n.upstream_id LEFT JOIN shard s ON s.id = n.shard_id
+     LEFT JOIN upstream u ON u.id = n.upstream_id LEFT JOIN upstream_host h ON h.host = u.host
+     LEFT JOIN release l ON l.id = n.lane LEFT JOIN shard s ON s.id = n.shard_id
      LEFT JOIN worker w ON w.id = s.worker_id
 WHERE p.hash = $1
 

@@ -17,14 +17,16 @@ CREATE TEMPORARY TABLE IF NOT EXISTS stage_failure (
 SELECT r.id, r.channel, r.name, r.source_url, r.revision, r.upstream_id, u.url AS upstream_url, r.match,
        r.exclude, r.force
 FROM release r JOIN upstream u ON u.id = r.upstream_id
-WHERE r.state = 'resolving' AND NOT r.is_list AND r.not_before <= now()
+WHERE r.state = 'resolving' AND NOT r.is_list AND r.not_before <= now() AND r.paused_at IS NULL
+      AND (SELECT paused_at IS NULL FROM mirror)
 ORDER BY r.priority DESC, r.id LIMIT 1
 
 -- name: NextReleaseToWalk
 SELECT r.id, r.channel, r.name, r.source_url, r.revision, r.upstream_id, u.url AS upstream_url, r.match,
        r.exclude, r.force
-FROM release r JOIN upstream u ON u.id = r.upstream_id
-WHERE r.state = 'walking' AND r.walked_at IS NULL AND r.not_before <= now()
+FROM release r JOIN upstream u ON u.id = r.upstream_id JOIN upstream_host h ON h.host = u.host
+WHERE r.state = 'walking' AND r.walked_at IS NULL AND r.not_before <= now() AND r.paused_at IS NULL
+      AND h.paused_at IS NULL AND (SELECT paused_at IS NULL FROM mirror)
 ORDER BY r.priority DESC, r.id LIMIT 1
 
 -- name: LockRelease
@@ -37,7 +39,7 @@ UPDATE release SET name = $2, source_url = $3, revision = $4, message = '' WHERE
 WITH this AS (SELECT id, channel, match, exclude FROM release WHERE id = $1),
 other AS (
     SELECT r.id, r.name, r.match, r.exclude FROM release r, this
-    WHERE r.channel = this.channel AND r.id <> this.id AND r.state NOT IN ('refused', 'resolving') AND NOT r.is_list
+    WHERE r.channel = this.channel AND r.id <> this.id AND r.state NOT IN ('refused', 'cancelled', 'resolving') AND NOT r.is_list
 )
 SELECT coalesce((SELECT name FROM other ORDER BY id DESC LIMIT 1), '') AS name,
        coalesce((SELECT (SELECT count(*) FROM release_path rp WHERE rp.release_id = o.id AND rp.is_root)
@@ -286,4 +288,4 @@ UPDATE release SET walked_at = coalesce(walked_at, now()), message = '' WHERE id
 
 -- name: UpstreamPause
 SELECT greatest(0, (extract(epoch FROM paused_until - clock_timestamp()) * 1000)::bigint)
-FROM upstream WHERE id = $1 AND paused_until > clock_timestamp()
+FROM upstream JOIN upstream_host USING (host) WHERE id = $1 AND paused_until > clock_timestamp()

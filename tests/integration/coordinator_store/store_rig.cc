@@ -82,6 +82,7 @@ StoreRig::StoreRig(std::string database_uri) : uri(std::move(database_uri)) {
   description = {.upstream = "http://upstream", .public_keys = {"k-1:abc="}, .cache_info = "x\n"};
   pool = std::make_unique<PgPool>(uri);
   releases = std::make_unique<PgReleaseStore>(*pool);
+  control = std::make_unique<PgControlStore>(*pool);
   job_limits.job_nars_max = 4;
   FailurePolicyOptions policy;
   policy.transient.base = policy.transient.cap = std::chrono::milliseconds(1);
@@ -108,9 +109,11 @@ void StoreRig::BecomeLeaderAnew() {
       *pool, *leader, description, PublishLimits{.batch_paths_max = 5, .batch_wait_ms = 0});
   settler = std::make_unique<PgSettleStore>(*pool, *leader, description);
   reaper = std::make_unique<PgLeaseReaper>(*pool, *leader);
+  lanes = std::make_unique<PgLaneStore>(*pool, *leader, 7);
 }
 
-ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name, bool plan_only) {
+ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name, bool plan_only,
+                           int priority) {
   const NewRelease submission{.channel = name,
                               .upstream_url = "http://upstream",
                               .match = {},
@@ -118,6 +121,7 @@ ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name
                               .plan_only = plan_only,
                               .force = true,
                               .max_missing = 1,
+                              .priority = priority,
                               .is_list = true};
   const ReleaseId release = Must(releases->Submit(submission)).release;
   std::vector<PathName> roots;
@@ -126,9 +130,13 @@ ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name
   }
   Must(releases->AddListRoots(release, roots));
   const Submitted named = Must(releases->NameList(release, "r1", submission));
-  if (named.existed) {
-    return named.release;
+  if (!named.existed) {
+    Walk(release, upstream);
   }
+  return named.release;
+}
+
+void StoreRig::Walk(ReleaseId release, const FakeUpstream& upstream) {
   for (;;) {
     while (Must(walk->ExpandKnown(release, 3)) > 0) {
     }
@@ -169,11 +177,10 @@ ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name
     Must(walk->SaveWalkResults(release, infos, failures));
   }
   Must(walk->FinishWalk(release));
-  return release;
 }
 
 void StoreRig::Plan() {
-  while (Must(planner->PlanStep())) {
+  while (Must(planner->PlanStep()) || Must(lanes->RelaneStep())) {
   }
 }
 
@@ -182,6 +189,7 @@ void StoreRig::Background() {
   while (more) {
     more = Must(planner->PlanStep());
     more = Must(planner->BlockStep()) || more;
+    more = Must(lanes->RelaneStep()) || more;
     more = Must(publisher->PlanBatch()) > 0 || more;
     Must(settler->MarkSettled());
     more = Must(settler->SettleOne()) || more;
@@ -289,6 +297,18 @@ void FakeWorker::Work(int nars) {
       }
     }
   }
+}
+
+std::set<int> FakeWorker::Waiting() const {
+  std::set<int> waiting;
+  for (const auto& [id, held] : jobs_) {
+    for (const NarUnit& nar : held.job.nars) {
+      if (!held.done.contains(nar.nar_id)) {
+        waiting.insert(std::stoi(nar.file.substr(0, 52)));
+      }
+    }
+  }
+  return waiting;
 }
 
 void FakeWorker::Append(const NarUnit& nar) {

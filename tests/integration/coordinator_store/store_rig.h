@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/store/pg_control_store.h"
+#include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
 #include "coordinator/store/pg_plan_store.h"
 #include "coordinator/store/pg_publish_store.h"
@@ -43,7 +45,9 @@ struct StoreRig {
 
   // Submits all paths as a list and walks them. The release.
   coordinator::ReleaseId Submit(const FakeUpstream& upstream, const std::string& name = "paths",
-                                bool plan_only = false);
+                                bool plan_only = false, int priority = 0);
+  // Walks what is in the release's frontier.
+  void Walk(coordinator::ReleaseId release, const FakeUpstream& upstream);
   // Plans until there is nothing to plan.
   void Plan();
   // All background services, until none has anything to do.
@@ -63,6 +67,8 @@ struct StoreRig {
   std::unique_ptr<coordinator::PgPublishStore> publisher;
   std::unique_ptr<coordinator::PgSettleStore> settler;
   std::unique_ptr<coordinator::PgLeaseReaper> reaper;
+  std::unique_ptr<coordinator::PgLaneStore> lanes;
+  std::unique_ptr<coordinator::PgControlStore> control;
   std::unique_ptr<coordinator::PgSynchronizer> synchronizer;
   coordinator::JobLimits job_limits;
   int replicas = 0;
@@ -83,6 +89,8 @@ class FakeWorker {
   // All files in the shard, also copies.
   const std::map<std::string, coordinator::ShardEntry>& files() const { return files_; }
   std::size_t jobs() const { return jobs_.size(); }
+  // Numbers of the NARs in its jobs that it has not come to.
+  std::set<int> Waiting() const;
 
   std::uint64_t incarnation = 1;
   std::uint64_t nonce;

@@ -28,7 +28,7 @@ class CrashTest : public WorkerTest {
                                       "--data",
                                       options_.data,
                                       "--coordinator",
-                                      options_.coordinator,
+                                      options_.coordinators.front(),
                                       "--disk-reserve",
                                       "0",
                                       "--log-level",

@@ -1,10 +1,13 @@
 // A whole mirror in one thread over the real database: random releases with random faults, workers
-// that crash, answers that get lost, leases that run out, leaders that change. Whatever the order
+// that crash, answers that get lost, leases that run out, leaders that change, operators who pause,
+// reorder and cancel. Whatever the order
 // of events, every path comes to its one final state, and nothing is published before what it
 // needs.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -16,6 +19,7 @@ namespace hnx::test {
 namespace {
 
 constexpr int kStepsMax = 20'000;
+constexpr int kPartPaths = 15;
 
 std::uint64_t BaseSeed() {
   const char* seed = std::getenv("HNX_SIM_SEED");
@@ -111,6 +115,10 @@ class SchedulerSim {
 
   std::string Run() {
     const auto release = rig_.Submit(upstream_);
+    if (disturbed_) {
+      // Another submission shares paths, and is cancelled on the way.
+      part_ = rig_.Submit(FakeUpstream(upstream_.begin(), upstream_.begin() + kPartPaths), "part");
+    }
     for (int step = 0; step < kStepsMax; ++step) {
       Step();
       if (step % 20 == 0 && rig_.View(release).state == "settled") {
@@ -128,7 +136,7 @@ class SchedulerSim {
 
   void Step() {
     FakeWorker& worker = *workers_[static_cast<std::size_t>(Below(3))];
-    switch (Below(disturbed_ ? 24 : 18)) {
+    switch (Below(disturbed_ ? 27 : 18)) {
       case 0:
       case 1:
       case 2:
@@ -159,9 +167,39 @@ class SchedulerSim {
       case 23:
         index_.Restart();
         break;
+      case 24:
+        PauseOrResume();
+        break;
+      case 25:
+        EXPECT_TRUE(rig_.control->SetPriority(part_, Below(3) - 1).has_value());
+        break;
+      case 26:
+        if (Below(10) == 0) {
+          (void)rig_.control->Cancel(part_, "the test says so");  // unless it is over
+        }
+        break;
       default:
         worker.Work(Below(4));
         EXPECT_TRUE(worker.Call().has_value());
+    }
+  }
+
+  // What is paused now is let go before anything else is paused.
+  void PauseOrResume() {
+    using coordinator::PauseTarget;
+    if (paused_) {
+      EXPECT_TRUE(rig_.control->Resume(*paused_).has_value());
+      paused_.reset();
+      return;
+    }
+    const std::array<PauseTarget, 4> targets{
+        PauseTarget{}, PauseTarget{.kind = PauseTarget::Kind::kRelease, .release = part_},
+        PauseTarget{.kind = PauseTarget::Kind::kUpstream, .name = "upstream"},
+        PauseTarget{.kind = PauseTarget::Kind::kWorker, .name = "worker 1"}};
+    const PauseTarget& target = targets[static_cast<std::size_t>(Below(4))];
+    // A release that is over, or a worker that has not come, cannot be paused.
+    if (rig_.control->Pause(target, "the test says so").has_value()) {
+      paused_ = target;
     }
   }
 
@@ -212,6 +250,8 @@ class SchedulerSim {
   StoreRig rig_;
   FakeIndex index_;
   std::vector<std::unique_ptr<FakeWorker>> workers_;
+  coordinator::ReleaseId part_ = 0;
+  std::optional<coordinator::PauseTarget> paused_;
 };
 
 TEST(SchedulerSimTest, EveryPathComesToItsOneFinalStateWhateverHappensOnTheWay) {

@@ -31,7 +31,7 @@ TEST(WorkerOptionsTest, RefusesWhatDoesNotFitTogether) {
   EXPECT_TRUE(refused([](auto& o) { o.roles = {"index"}; }));
   EXPECT_TRUE(refused([](auto& o) { o.roles = {"gateway"}; }));
   EXPECT_TRUE(refused([](auto& o) { o.roles = {"mirror,"}; }));
-  EXPECT_TRUE(refused([](auto& o) { o.coordinator = "nowhere"; }));
+  EXPECT_TRUE(refused([](auto& o) { o.coordinators = {"nowhere"}; }));
   EXPECT_TRUE(refused([](auto& o) { o.memory_max = 1; }));
   EXPECT_TRUE(refused([](auto& o) { o.transfers_max = 0; }));
   EXPECT_TRUE(refused([](auto& o) { o.decode_threads = 100'000; }));

@@ -12,7 +12,7 @@ WorkerTest::WorkerTest() {
   std::string pattern = (fs::temp_directory_path() / "hnx-worker-XXXXXX").string();
   folder_ = ::mkdtemp(pattern.data());
   options_.data = folder_ / "data";
-  options_.coordinator = coordinator_.endpoint();
+  options_.coordinators = {coordinator_.endpoint()};
   options_.decode_threads = 2;
   options_.disk_reserve = 0;
 }

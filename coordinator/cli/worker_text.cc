@@ -1,0 +1,47 @@
+#include "coordinator/cli/worker_text.h"
+
+#include <fmt/format.h>
+
+#include "cli/terminal.h"
+#include "cli/units.h"
+
+namespace hnx::coordinator {
+
+namespace pb = ::hypercore_nixos::v1;
+
+std::string DrainText(const pb::WorkerStatus& worker) {
+  if (worker.removable()) {
+    return "drained: it may be removed";
+  }
+  std::string text = "draining";
+  if (worker.jobs() > 0) {
+    text += fmt::format(", {} leases left", worker.jobs());
+  }
+  if (worker.lone_index()) {
+    text += ", do not remove it: it writes the index drive";
+  }
+  if (!worker.lone_shards().empty()) {
+    text += fmt::format(", do not remove it: it holds the only copy of what lies in {} shard{}:",
+                        worker.lone_shards_size(), worker.lone_shards_size() == 1 ? "" : "s");
+    for (const std::string& shard : worker.lone_shards()) {
+      text += " " + shard;
+    }
+  }
+  return text;
+}
+
+std::string WorkerText(const pb::WorkerStatus& worker) {
+  std::string text = fmt::format("  {:<20} {:<5} {} jobs, {} stored, {} free\n",
+                                 cli::Printable(worker.name()), worker.alive() ? "alive" : "away",
+                                 worker.jobs(), cli::FormatBytes(worker.bytes_stored()),
+                                 cli::FormatBytes(worker.disk_free_bytes()));
+  if (worker.paused()) {
+    text += fmt::format("        paused: {}\n", cli::Printable(worker.pause_reason()));
+  }
+  if (worker.draining()) {
+    text += fmt::format("        {}\n", DrainText(worker));
+  }
+  return text;
+}
+
+}  // namespace hnx::coordinator

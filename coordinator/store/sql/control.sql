@@ -1,0 +1,145 @@
+-- What operators do to work (pg_control_store), and the lanes that follow from it (pg_lane_store).
+
+-- name: LockEverything
+SELECT paused_at IS NOT NULL AS paused FROM mirror FOR UPDATE
+
+-- name: PauseEverything
+-- $1: why; NULL resumes.
+UPDATE mirror SET pause_reason = $1, paused_at = CASE WHEN $1::text IS NOT NULL THEN coalesce(paused_at, now()) END
+
+-- name: LockReleaseForControl
+SELECT id, channel, name, state, paused_at IS NOT NULL AS paused, settle_batch IS NOT NULL AS settling,
+       state = 'walking' AND walked_at IS NOT NULL AS planning
+FROM release WHERE id = $1 FOR UPDATE
+
+-- name: PauseReleaseRow
+UPDATE release
+SET pause_reason = $2, paused_at = CASE WHEN $2::text IS NOT NULL THEN coalesce(paused_at, now()) END
+WHERE id = $1
+
+-- name: LockHost
+SELECT paused_at IS NOT NULL AS paused FROM upstream_host WHERE host = $1 FOR UPDATE
+
+-- name: HostNames
+SELECT host FROM upstream_host WHERE host <> '' ORDER BY host LIMIT 20
+
+-- name: PauseHostRow
+UPDATE upstream_host
+SET pause_reason = $2, paused_at = CASE WHEN $2::text IS NOT NULL THEN coalesce(paused_at, now()) END
+WHERE host = $1
+
+-- name: LockWorkersNamed
+SELECT id, name, paused_at IS NOT NULL AS paused FROM worker WHERE id = $1 OR name = $1 ORDER BY id LIMIT 20 FOR UPDATE
+
+-- name: PauseWorkerRow
+UPDATE worker
+SET pause_reason = $2, paused_at = CASE WHEN $2::text IS NOT NULL THEN coalesce(paused_at, now()) END
+WHERE id = $1
+
+-- name: DrainWorkerRow
+UPDATE worker SET drain_at = CASE WHEN $2::boolean THEN coalesce(drain_at, now()) END WHERE id = $1
+
+-- name: WorkerStanding
+-- Whether the worker may be given work; locked, so that a pause or a drain comes before it or sees it.
+SELECT paused_at IS NOT NULL AS paused, drain_at IS NOT NULL AS drain FROM worker WHERE id = $1 FOR SHARE
+
+-- name: LoneShards
+-- Shards of worker $1 with a NAR that counts and lies in no shard of another worker; at most $2.
+SELECT s.key FROM shard s
+WHERE s.worker_id = $1
+      AND EXISTS (SELECT FROM nar n
+                  WHERE n.shard_id = s.id
+                        AND NOT EXISTS (SELECT FROM extra_copy x JOIN shard o ON o.id = x.shard_id
+                                        WHERE x.file = n.file AND x.nar_hash = n.nar_hash AND o.worker_id <> $1))
+ORDER BY s.id LIMIT $2::bigint
+
+-- name: WritesIndex
+SELECT coalesce(index_worker_id = $1, false) FROM mirror
+
+-- name: SetReleasePriority
+UPDATE release SET priority = $2 WHERE id = $1
+
+-- name: CancelReleaseRow
+UPDATE release SET state = 'cancelled', message = $2, paused_at = NULL, pause_reason = NULL WHERE id = $1
+
+-- name: FreeLane
+-- The leases for lane $1, whose NARs are wanted again; they are ended by DeleteJobs.
+WITH ended AS (
+    SELECT id FROM job WHERE lane = $1 ORDER BY id FOR UPDATE
+), freed AS (
+    UPDATE nar SET state = 'wanted', job_id = NULL, changed_at = now() FROM ended WHERE nar.job_id = ended.id
+)
+SELECT id FROM ended
+
+-- name: SelectFailures
+-- Failed paths of release $1, with reason $2 ('': any), of the hashes $3 (none: all that nobody accepted, when $4).
+SELECT p.id, p.hash
+FROM release_path rp JOIN path p ON p.id = rp.path_id
+WHERE rp.release_id = $1 AND p.state IN ('missing', 'set_aside') AND ($2 = '' OR p.reason = $2)
+      AND CASE WHEN cardinality($3::text[]) > 0 THEN p.hash = ANY($3::text[])
+               ELSE NOT $4::boolean OR NOT EXISTS (SELECT FROM accepted_failure a WHERE a.path_id = p.id) END
+ORDER BY p.id
+
+-- name: WalkAgain
+-- Puts the paths $2 into the frontier, whatever was tried before.
+INSERT INTO release_frontier (release_id, path_id) SELECT $1, unnest($2::bigint[])
+ON CONFLICT (release_id, path_id) DO UPDATE SET attempts = 0, not_before = '-infinity'
+
+-- name: ReopenRelease
+-- The release is walked and planned once more for the sake of its frontier, and settles with a new manifest.
+UPDATE release
+SET state = 'walking', walked_at = NULL, plan_phase = 0, settled_at = NULL, settle_batch = NULL,
+    settle_changes = NULL, not_before = '-infinity', force = force OR state IN ('mirroring', 'settled'), message = ''
+WHERE id = $1
+
+-- name: AcceptFailures
+INSERT INTO accepted_failure (path_id, note) SELECT unnest($1::bigint[]), $2
+ON CONFLICT (path_id) DO UPDATE SET note = excluded.note, at = now()
+
+-- name: AcceptNoLonger
+DELETE FROM accepted_failure WHERE path_id = ANY($1::bigint[])
+
+-- name: RecordPathEvents
+INSERT INTO event (path_id, what) SELECT unnest($1::bigint[]), $2
+
+-- name: CountAcceptance
+-- Manifests of the releases that contain the paths have something new to say.
+INSERT INTO release_delta (release_id, changes)
+SELECT release_id, count(*) FROM release_path WHERE path_id = ANY($1::bigint[]) GROUP BY release_id
+
+-- name: NextReleaseToRelane
+SELECT id, lane_changes, state IN ('walking', 'mirroring', 'settled') AS at_work
+FROM release WHERE lane_changes <> lanes_done ORDER BY priority DESC, id LIMIT 1
+
+-- name: RelaneNars
+WITH chunk AS (
+    SELECT nar_id FROM release_nar WHERE release_id = $1 AND nar_id > $2 ORDER BY nar_id LIMIT $3::bigint
+), placed AS (
+    SELECT n.id, lane_of(n.id) AS lane FROM chunk JOIN nar n ON n.id = chunk.nar_id WHERE n.state IN ('wanted', 'leased')
+), moved AS (
+    UPDATE nar SET lane = placed.lane FROM placed WHERE nar.id = placed.id AND nar.lane IS DISTINCT FROM placed.lane
+)
+SELECT max(nar_id) FROM chunk
+
+-- name: DisarmPaths
+-- Of a release that is not at work any more: what no other one needs is needed no longer.
+WITH chunk AS (
+    SELECT path_id FROM release_path WHERE release_id = $1 AND path_id > $2 ORDER BY path_id LIMIT $3::bigint
+), disarmed AS (
+    UPDATE path p SET needed = false
+    FROM chunk
+    WHERE p.id = chunk.path_id AND p.needed AND p.state <> 'published'
+          AND NOT EXISTS (SELECT FROM release_path rp JOIN release r ON r.id = rp.release_id
+                          WHERE rp.path_id = p.id AND r.state IN ('walking', 'mirroring', 'settled'))
+)
+SELECT max(path_id) FROM chunk
+
+-- name: FinishRelane
+UPDATE release SET lanes_done = $2 WHERE id = $1
+
+-- name: HostStatus
+SELECT h.host, h.paused_at IS NOT NULL AS paused, h.pause_reason,
+       greatest(0, coalesce((extract(epoch FROM nullif(h.paused_until, '-infinity') - clock_timestamp()) * 1000)::bigint, 0))
+           AS held_back_ms,
+       (SELECT array_agg(u.url ORDER BY u.id) FROM upstream u WHERE u.host = h.host) AS urls
+FROM upstream_host h WHERE h.host <> '' ORDER BY h.host LIMIT $1::bigint
