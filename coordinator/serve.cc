@@ -17,6 +17,7 @@
 #include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/store/pg_migrations.h"
 #include "coordinator/store/pg_walk_store.h"
+#include "coordinator/walk/breaker_probe.h"
 #include "coordinator/walk/walker.h"
 #include "nix/cache_info.h"
 #include "rpc/server.h"
@@ -78,12 +79,15 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
       .cache_info = nix::CacheInfo{.want_mass_query = true, .priority = kMirrorPriority}.Render()};
 
   PgPool pool(database.uri, {.connections_max = options.connections_max});
-  PgLeader leader(pool, ReplicaName());
-  PgWalkStore walk_store(pool, leader);
+  const std::string replica = ReplicaName();
+  PgLeader leader(pool, replica);
+  PgWalkStore walk_store(pool, leader, options.upstream_limits, "walk of " + replica);
+  PgBreakerStore breaker_store(pool, leader, options.failures.breaker);
   PgReleaseStore release_store(pool);
   PgControlStore control_store(pool);
   PgPublishStore publish_store(pool, leader, description, options.publish);
-  PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}());
+  PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}(),
+                              options.upstream_limits);
 
   http::HttpClient client(options.http);
   ChannelResolver resolver(client, walk_store, options.channel);
@@ -93,6 +97,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
                                          options.accept_unsigned_content_addressed},
                            .nar_info = {.nar_size_max = options.nar_size_max}},
                 options.walk);
+  BreakerProbe breaker_probe(client, breaker_store, leader);
   Maintenance maintenance(pool, leader, description, options.publish);
 
   WorkerGateway worker_gateway(
@@ -107,6 +112,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   maintenance.Start();
   resolver.Start();
   walker.Start();
+  breaker_probe.Start();
   Log("coordinator")->info("serves workers and clients on port {}", server->port());
 
   stop.Wait();
@@ -115,6 +121,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   server->Stop(kStopGrace);
   resolver.Stop();
   walker.Stop();
+  breaker_probe.Stop();
   maintenance.Stop();
   return {};
 }

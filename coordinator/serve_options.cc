@@ -61,6 +61,15 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
                  "Attempts at a NAR before a passing failure sets it aside");
   cli::AddSize(command, "--download-rate-max", options.download_rate_max,
                "Bytes a second that each worker may download; 0: no limit");
+  cli::AddSize(command, "--upstream-rate-max", options.upstream_limits.bytes_per_second,
+               "Bytes a second that all workers and the walk together may take from one upstream "
+               "host; the same for all coordinators; 0: no limit");
+  cli::AddOption(command, "--upstream-requests-max", options.upstream_limits.requests_per_second,
+                 "Requests a second that they together may send to one upstream host; 0: no limit")
+      ->check(CLI::NonNegativeNumber);
+  cli::AddOption(command, "--upstream-transfers-max", options.upstream_limits.transfers_max,
+                 "Transfers that they together may have at once with one upstream host; 0: no "
+                 "limit");
   cli::AddOption(command, "--walk-window-max", options.walk.walk_window_max,
                  "Paths whose narinfos are on their way at once");
   cli::AddOption(command, "--verify-threads", options.walk.verify_threads,

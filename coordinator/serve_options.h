@@ -36,6 +36,7 @@ struct ServeOptions {
   PublishLimits publish{};
   FailurePolicyOptions failures{};
   std::uint64_t download_rate_max = 0;
+  HostLimits upstream_limits{};
   std::uint64_t connections_max = 16;
 
   ServeOptions();

@@ -10,6 +10,7 @@
 #include "http/metrics_endpoint.h"
 #include "worker/data_directory.h"
 #include "worker/disk_space.h"
+#include "worker/limits/limited_fetcher.h"
 #include "worker/metrics.h"
 #include "worker/recovery/index_recovery.h"
 
@@ -35,7 +36,8 @@ class RunningWorker final : public Worker {
                            [this] { WakeSynchronizer(); },
                            [this] { PumpPipeline(); }},
         http_(HttpOptions(options_)),
-        fetcher_(MakeFetcher(http_, FetchOptions(options_))) {}
+        fetcher_(MakeFetcher(http_, FetchOptions(options_))),
+        limited_(*fetcher_, options_.transfers_max) {}
 
   ~RunningWorker() override { Stop(false); }
 
@@ -69,7 +71,7 @@ class RunningWorker final : public Worker {
     pipeline.transfers_max = options_.transfers_max;
     pipeline.memory_max = options_.memory_max;
     pipeline.decompressor.xz_memory_max = options_.xz_memory_max;
-    SetPipeline(std::make_unique<Pipeline>(pipeline, *fetcher_, *shards_, jobs_, metrics_));
+    SetPipeline(std::make_unique<Pipeline>(pipeline, limited_, *shards_, jobs_, metrics_));
     http_.SetRateLimit(options_.download_rate_max);
     StartSynchronizer(std::move(on_end));
     return ServeMetrics();
@@ -158,17 +160,11 @@ class RunningWorker final : public Worker {
     options.role_mirror = options_.role_mirror;
     options.backlog_bytes = options_.backlog_max;
     options.version = cli::kVersion;
-    SynchronizerParts parts{*data_,
-                            *coordinator_,
-                            jobs_,
-                            *shards_,
-                            *pipeline_,
-                            index_.get(),
-                            disk_,
-                            metrics_,
-                            [this](std::uint64_t rate) { SetRate(rate); },
-                            std::move(on_end),
-                            peers_.get()};
+    SynchronizerParts parts{
+        *data_,   *coordinator_,     jobs_,
+        *shards_, *pipeline_,        index_.get(),
+        disk_,    metrics_,          [this](std::uint64_t rate) { SetRate(rate); },
+        limited_, std::move(on_end), peers_.get()};
     synchronizer_ = std::make_unique<Synchronizer>(std::move(options), std::move(parts));
     {
       MutexLock lock(callbacks_mutex_);
@@ -244,6 +240,7 @@ class RunningWorker final : public Worker {
   ShardEnvironment shard_environment_;
   http::HttpClient http_;
   std::unique_ptr<Fetcher> fetcher_;
+  LimitedFetcher limited_;
   std::unique_ptr<ShardSet> shards_;
   std::unique_ptr<IndexPublisher> index_;
   std::unique_ptr<Pipeline> pipeline_;

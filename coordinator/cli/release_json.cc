@@ -55,6 +55,12 @@ Json ToJson(const pb::UpstreamStatus& upstream) {
           {"paused", upstream.paused()},
           {"pause_reason", upstream.pause_reason()},
           {"held_back_ms", upstream.held_back_ms()},
+          {"breaker", upstream.breaker()},
+          {"failures_in_a_row", upstream.failures_in_a_row()},
+          {"bytes_per_second_max", upstream.bytes_per_second_max()},
+          {"requests_per_second_max", upstream.requests_per_second_max()},
+          {"transfers_max", upstream.transfers_max()},
+          {"window", upstream.window()},
           {"urls", urls}};
 }
 

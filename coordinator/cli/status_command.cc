@@ -50,6 +50,19 @@ void PrintUpstream(const pb::UpstreamStatus& upstream) {
               << cli::FormatDuration(std::chrono::milliseconds(upstream.held_back_ms()))
               << ": it asked us to slow down";
   }
+  if (!upstream.breaker().empty() && upstream.breaker() != "closed") {
+    std::cout << fmt::format("  breaker open after {} failures in a row; it is probed",
+                             upstream.failures_in_a_row());
+  }
+  if (upstream.bytes_per_second_max() > 0) {
+    std::cout << "  at most " << cli::FormatBytes(upstream.bytes_per_second_max()) << "/s";
+  }
+  if (upstream.requests_per_second_max() > 0) {
+    std::cout << fmt::format("  at most {} requests/s", upstream.requests_per_second_max());
+  }
+  if (upstream.transfers_max() > 0) {
+    std::cout << fmt::format("  at most {} transfers at once", upstream.transfers_max());
+  }
   std::cout << '\n';
 }
 

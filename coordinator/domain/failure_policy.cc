@@ -5,9 +5,42 @@
 namespace hnx::coordinator {
 namespace {
 
-enum class FailureClass { kAbsent, kWorker, kTransient, kWrongBytes };
+bool SaysSlowDown(std::string_view reason) {
+  return reason == "http-429" || reason == "http-503" || reason == "throttled";
+}
 
-FailureClass Classify(ErrorCode code) {
+NarDecision Again(int attempt, int attempts_max, std::chrono::milliseconds delay) {
+  return {.verdict = attempt >= attempts_max ? NarVerdict::kSetAside : NarVerdict::kRetry,
+          .delay = delay};
+}
+
+NarDecision DecideByClass(const FailurePolicyOptions& options, const NarFailureFacts& facts,
+                          FailureClass failure, std::mt19937_64& random) {
+  const int attempt = facts.attempts_before + 1;
+  switch (failure) {
+    case FailureClass::kAbsent:
+      return {.verdict = NarVerdict::kMissing};
+    case FailureClass::kWorker:
+      return {.verdict = NarVerdict::kRelease, .delay = options.uncounted_delay};
+    case FailureClass::kWrongBytes:
+      return Again(attempt, options.wrong_bytes_attempts_max, options.wrong_bytes_delay);
+    case FailureClass::kThrottled:
+    case FailureClass::kPassing:
+      break;
+  }
+  const auto delay = options.transient.Delay(attempt, random, facts.retry_after);
+  if (facts.host_in_trouble) {
+    return {.verdict = NarVerdict::kRelease, .delay = delay};
+  }
+  return Again(attempt,
+               failure == FailureClass::kThrottled ? options.throttled_attempts_max
+                                                   : options.transient.attempts_max,
+               delay);
+}
+
+}  // namespace
+
+FailureClass ClassifyFailure(ErrorCode code, std::string_view reason) {
   switch (code) {
     case ErrorCode::kNotFound:
       return FailureClass::kAbsent;
@@ -22,39 +55,16 @@ FailureClass Classify(ErrorCode code) {
     case ErrorCode::kUnimplemented:
       return FailureClass::kWrongBytes;
     default:
-      return FailureClass::kTransient;
+      return SaysSlowDown(reason) ? FailureClass::kThrottled : FailureClass::kPassing;
   }
 }
 
-}  // namespace
-
-NarDecision DecideNarFailure(const FailurePolicyOptions& options, ErrorCode code,
-                             int attempts_before,
-                             std::optional<std::chrono::milliseconds> retry_after,
+NarDecision DecideNarFailure(const FailurePolicyOptions& options, const NarFailureFacts& facts,
                              std::mt19937_64& random) {
-  const int attempt = attempts_before + 1;
-  NarDecision decision;
-  if (retry_after && retry_after->count() > 0) {
-    decision.pause_upstream = std::min(*retry_after, options.transient.retry_after_cap);
-  }
-  switch (Classify(code)) {
-    case FailureClass::kAbsent:
-      decision.verdict = NarVerdict::kMissing;
-      break;
-    case FailureClass::kWorker:
-      decision.verdict = NarVerdict::kRelease;
-      decision.delay = options.uncounted_delay;
-      break;
-    case FailureClass::kWrongBytes:
-      decision.verdict =
-          attempt >= options.wrong_bytes_attempts_max ? NarVerdict::kSetAside : NarVerdict::kRetry;
-      decision.delay = options.wrong_bytes_delay;
-      break;
-    case FailureClass::kTransient:
-      decision.verdict =
-          attempt >= options.transient.attempts_max ? NarVerdict::kSetAside : NarVerdict::kRetry;
-      decision.delay = options.transient.Delay(attempt, random, retry_after);
-      break;
+  NarDecision decision =
+      DecideByClass(options, facts, ClassifyFailure(facts.code, facts.reason), random);
+  if (facts.retry_after && facts.retry_after->count() > 0) {
+    decision.pause_upstream = std::min(*facts.retry_after, options.transient.retry_after_cap);
   }
   return decision;
 }

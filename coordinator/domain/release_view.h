@@ -81,6 +81,12 @@ struct UpstreamView {
   bool paused = false;
   std::string pause_reason;
   std::uint64_t held_back_ms = 0;
+  std::string breaker;  // closed, open, half_open
+  std::uint32_t failures_in_a_row = 0;
+  std::uint64_t bytes_per_second = 0;  // limits of the cluster; 0: none
+  double requests_per_second = 0;
+  std::uint32_t transfers_max = 0;
+  std::uint32_t window = 0;
   std::vector<std::string> urls;
 };
 

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "coordinator/domain/drive_head.h"
+#include "coordinator/domain/host_share.h"
 
 namespace hnx::coordinator {
 
@@ -22,6 +23,7 @@ inline constexpr std::size_t kWorkerJobsMax = 256;
 inline constexpr std::size_t kWorkerDrivesMax = 1024;
 inline constexpr std::size_t kPublishedShardsMax = 65'536;
 inline constexpr std::size_t kPublishedChannelsMax = 1024;
+inline constexpr std::size_t kWorkerHostsMax = 64;
 inline constexpr std::size_t kWorkerNameMax = 255;
 inline constexpr std::size_t kFailureMessageMax = 2000;
 inline constexpr std::size_t kWorkerIdChars = 32;
@@ -108,6 +110,7 @@ struct WorkerReport {
   std::vector<DriveReport> drives;
   bool draining = false;
   std::string version;
+  std::vector<HostUseReport> hosts{};
 };
 
 struct NarUnit {
@@ -151,6 +154,7 @@ struct DesiredState {
   bool idle = false;
   // An operator has the worker drained.
   bool drain = false;
+  std::vector<HostAllowance> hosts{};
 };
 
 }  // namespace hnx::coordinator

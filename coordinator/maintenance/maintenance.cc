@@ -11,7 +11,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kReapInterval{1'000};
 constexpr milliseconds kPlanInterval{200};
 constexpr milliseconds kLaneInterval{100};
 constexpr milliseconds kPublishInterval{100};

@@ -113,6 +113,12 @@ pb::Status StatusToProto(const StatusView& view) {
     status.set_paused(upstream.paused);
     status.set_pause_reason(upstream.pause_reason);
     status.set_held_back_ms(upstream.held_back_ms);
+    status.set_breaker(upstream.breaker);
+    status.set_failures_in_a_row(upstream.failures_in_a_row);
+    status.set_bytes_per_second_max(upstream.bytes_per_second);
+    status.set_requests_per_second_max(upstream.requests_per_second);
+    status.set_transfers_max(upstream.transfers_max);
+    status.set_window(upstream.window);
     for (const std::string& url : upstream.urls) {
       status.add_urls(url);
     }

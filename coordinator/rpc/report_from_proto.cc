@@ -1,6 +1,7 @@
 #include "coordinator/rpc/report_from_proto.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -177,6 +178,37 @@ JobReport JobFromProto(const pb::JobState& job) {
   return report;
 }
 
+Result<void> ReadHosts(const pb::SynchronizeRequest& request, WorkerReport& report) {
+  constexpr std::uint32_t kTransfersMax = 100'000;
+  constexpr double kRequestsMax = 1e9;
+  if (static_cast<std::size_t>(request.hosts_size()) > kWorkerHostsMax) {
+    return Wrong(fmt::format("more than {} hosts", kWorkerHostsMax));
+  }
+  for (const pb::HostUse& use : request.hosts()) {
+    if (!std::isfinite(use.requests_per_second()) || use.requests_per_second() < 0) {
+      return Wrong("a host's rate of requests is no number");
+    }
+    report.hosts.push_back(
+        {.host = Printable(use.host(), kWorkerNameMax),
+         .share = {.bytes_per_second = std::min(use.bytes_per_second(), kSizeMax),
+                   .requests_per_second = std::min(use.requests_per_second(), kRequestsMax),
+                   .transfers = std::min(use.transfers_max(), kTransfersMax)},
+         .window = std::min(use.window(), kTransfersMax)});
+  }
+  return {};
+}
+
+void HostToProto(const HostAllowance& allowance, pb::HostLimit& out) {
+  out.set_host(allowance.host);
+  out.set_limits_bytes(allowance.limits.bytes_per_second > 0);
+  out.set_bytes_per_second(allowance.share.bytes_per_second);
+  out.set_limits_requests(allowance.limits.requests_per_second > 0);
+  out.set_requests_per_second(allowance.share.requests_per_second);
+  out.set_transfers_max(allowance.share.transfers);
+  out.set_pause_ms(static_cast<std::uint32_t>(allowance.pause.count()));
+  out.set_valid_ms(static_cast<std::uint32_t>(allowance.valid.count()));
+}
+
 }  // namespace
 
 Result<WorkerReport> ReportFromProto(const pb::SynchronizeRequest& request) {
@@ -213,6 +245,7 @@ Result<WorkerReport> ReportFromProto(const pb::SynchronizeRequest& request) {
   for (const pb::JobState& job : request.jobs()) {
     report.jobs.push_back(JobFromProto(job));
   }
+  HNX_TRY(ReadHosts(request, report));
   for (const pb::DriveState& drive : request.drives()) {
     HNX_ASSIGN_OR_RETURN(DriveReport parsed, DriveFromProto(drive));
     report.drives.push_back(std::move(parsed));
@@ -257,6 +290,9 @@ void DesiredToProto(const DesiredState& desired, pb::SynchronizeResponse& respon
     response.set_index_key(ToString(*desired.index_key));
   }
   response.set_drain(desired.drain);
+  for (const HostAllowance& allowance : desired.hosts) {
+    HostToProto(allowance, *response.add_hosts());
+  }
 }
 
 }  // namespace hnx::coordinator

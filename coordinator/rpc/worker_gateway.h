@@ -14,7 +14,7 @@
 namespace hnx::coordinator {
 
 struct WorkerGatewayOptions {
-  std::chrono::milliseconds lease{30'000};
+  std::chrono::milliseconds lease{12'000};
   std::chrono::milliseconds busy_call{250};  // while releases are at work
   std::chrono::milliseconds idle_call{1'000};
   std::uint64_t download_rate_max = 0;

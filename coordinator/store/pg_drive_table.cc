@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "coordinator/domain/drive_fence.h"
 #include "coordinator/store/pg_head.h"
+#include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
 namespace hnx::coordinator {
@@ -132,6 +133,11 @@ void DriveTable::StoreEntries(std::int64_t shard, const std::vector<ShardEntry>&
   columns.Run(transaction_, sql::kRecordExtraCopies, shard);
   if (!nars.empty()) {
     transaction_.Exec(sql::kStorePathsOfNars, IdArray(nars));
+    std::vector<std::int64_t> upstreams;
+    for (const pqxx::row& row : transaction_.Exec(sql::kUpstreamsOfNars, IdArray(nars))) {
+      upstreams.push_back(row[0].as<std::int64_t>());
+    }
+    NoteHostAnswers(transaction_, upstreams, true);
   }
   const pqxx::result rivals = transaction_.Exec(sql::kQuarantineRivals, columns.file.Literal());
   if (!rivals.empty()) {

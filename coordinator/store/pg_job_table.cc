@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
 namespace hnx::coordinator {
@@ -39,6 +40,41 @@ std::string EventText(const NarFailureReport& failure, const NarDecision& decisi
   return text;
 }
 
+// What the failures of one report say of the hosts that they came from.
+class HostNews {
+ public:
+  void Note(std::int64_t upstream, const NarFailureReport& failure) {
+    switch (ClassifyFailure(failure.code, failure.reason)) {
+      case FailureClass::kPassing:
+        ++failures_[upstream];
+        break;
+      case FailureClass::kThrottled:
+        // With a Retry-After the pause says all.
+        failures_[upstream] += failure.retry_after.count() > 0 ? 0 : 1;
+        break;
+      case FailureClass::kAbsent:
+      case FailureClass::kWrongBytes:
+        answered_.push_back(upstream);
+        break;
+      case FailureClass::kWorker:
+        break;
+    }
+  }
+  void Tell(PgTransaction& transaction, const FailurePolicyOptions& policy,
+            std::mt19937_64& random) const {
+    NoteHostAnswers(transaction, answered_, false);
+    for (const auto& [upstream, count] : failures_) {
+      if (count > 0) {
+        NoteHostFailures(transaction, upstream, count, policy, random);
+      }
+    }
+  }
+
+ private:
+  std::map<std::int64_t, std::uint64_t> failures_;
+  std::vector<std::int64_t> answered_;
+};
+
 void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
                     const FailurePolicyOptions& policy, std::mt19937_64& random) {
   std::map<std::int64_t, const NarFailureReport*> failures;
@@ -56,6 +92,7 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
   }
   PgArray ids, files, states, attempts, delays, reasons, messages, events;
   std::map<std::int64_t, std::int64_t> pauses;  // by upstream
+  HostNews hosts;
   for (const pqxx::row& row :
        transaction.Exec(sql::kFailedNars, nars.Literal(), jobs.Literal(), report.worker_id)) {
     const auto id = row["id"].as<std::int64_t>();
@@ -66,7 +103,14 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
       retry_after = failure.retry_after;
     }
     const NarDecision decision =
-        DecideNarFailure(policy, failure.code, attempts_before, retry_after, random);
+        DecideNarFailure(policy,
+                         {.code = failure.code,
+                          .reason = failure.reason,
+                          .attempts_before = attempts_before,
+                          .retry_after = retry_after,
+                          .host_in_trouble = row["host_in_trouble"].as<bool>()},
+                         random);
+    hosts.Note(row["upstream_id"].as<std::int64_t>(), failure);
     const bool counted = decision.verdict != NarVerdict::kRelease;
     ids.Add(id);
     files.AddText(row["file"].as<std::string>());
@@ -90,6 +134,7 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
   for (const auto& [upstream, pause_ms] : pauses) {
     transaction.Exec(sql::kPauseUpstream, upstream, pause_ms);
   }
+  hosts.Tell(transaction, policy, random);
 }
 
 // From the first lane that has something; its bytes.

@@ -15,7 +15,9 @@
 namespace hnx::coordinator {
 
 struct JobLimits {
-  std::chrono::milliseconds lease{30'000};
+  // A worker that died is missed after this, one look of the reaper and one call of another worker:
+  // within 15 s.
+  std::chrono::milliseconds lease{12'000};
   std::uint64_t job_bytes = std::uint64_t{64} << 20;
   std::uint64_t job_nars_max = 64;
   // Of one job, and of all jobs of a worker: they travel in every answer.

@@ -40,6 +40,7 @@ Result<void> PgLeaseReaper::DropAbandoned() {
                           HNX_TRY(leader_.Lock(transaction));
                           transaction.Exec(sql::kDropUnfinishedArtifacts);
                           transaction.Exec(sql::kDropAbandonedLists);
+                          transaction.Exec(sql::kDropExpiredShares);
                           return {};
                         });
 }

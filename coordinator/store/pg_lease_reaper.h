@@ -3,6 +3,7 @@
 // not count against leases. For the leader; one thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "base/result.h"
@@ -11,6 +12,8 @@
 
 namespace hnx::coordinator {
 
+// Between two looks.
+inline constexpr std::chrono::milliseconds kReapInterval{1'000};
 // A longer pause between two looks means that nobody could renew either.
 inline constexpr std::int64_t kReapGapMsMax = 3'000;
 inline constexpr std::int64_t kReapJobsMax = 1'000;

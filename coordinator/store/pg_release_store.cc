@@ -212,11 +212,18 @@ Result<StatusView> PgReleaseStore::GetStatus() {
         status.paused = mirror["paused"].as<bool>();
         status.pause_reason = Text(mirror, "pause_reason");
         for (const pqxx::row& row : transaction.Exec(sql::kHostStatus, kStatusHostsMax)) {
-          status.upstreams.push_back({.host = Text(row, "host"),
-                                      .paused = row["paused"].as<bool>(),
-                                      .pause_reason = Text(row, "pause_reason"),
-                                      .held_back_ms = Count(row, "held_back_ms"),
-                                      .urls = ReadTextArray(row["urls"])});
+          status.upstreams.push_back(
+              {.host = Text(row, "host"),
+               .paused = row["paused"].as<bool>(),
+               .pause_reason = Text(row, "pause_reason"),
+               .held_back_ms = Count(row, "held_back_ms"),
+               .breaker = Text(row, "breaker"),
+               .failures_in_a_row = row["failures_in_a_row"].as<std::uint32_t>(),
+               .bytes_per_second = Count(row, "bytes_per_second"),
+               .requests_per_second = row["requests_per_second"].as<double>(),
+               .transfers_max = row["transfers_max"].as<std::uint32_t>(),
+               .window = row["window_now"].as<std::uint32_t>(),
+               .urls = ReadTextArray(row["urls"])});
         }
         for (const pqxx::row& row : transaction.Exec(sql::kGetReleases, -1, kStatusReleasesMax)) {
           status.releases.push_back(ReadReleaseView(row));

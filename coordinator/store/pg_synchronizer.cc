@@ -4,6 +4,7 @@
 
 #include "base/crash_point.h"
 #include "coordinator/store/pg_drive_table.h"
+#include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/pg_index_table.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/pg_worker_table.h"
@@ -12,8 +13,8 @@
 namespace hnx::coordinator {
 
 PgSynchronizer::PgSynchronizer(PgPool& pool, JobLimits limits, FailurePolicyOptions policy,
-                               std::uint64_t seed)
-    : pool_(pool), limits_(limits), policy_(policy), random_(seed) {}
+                               std::uint64_t seed, HostLimits host_limits)
+    : pool_(pool), limits_(limits), policy_(policy), host_limits_(host_limits), random_(seed) {}
 
 std::mt19937_64 PgSynchronizer::MakeRandom() {
   MutexLock lock(mutex_);
@@ -73,6 +74,10 @@ Result<DesiredState> PgSynchronizer::Answer(const WorkerReport& report, Recorded
           LeaseJobs(transaction, report, limits_);
         }
         desired.jobs = JobsOfWorker(transaction, report.worker_id);
+        desired.hosts =
+            recorded.current
+                ? ClaimShares(transaction, report.worker_id, report.hosts, host_limits_)
+                : RepeatShares(transaction, report.worker_id, report.hosts, host_limits_);
         if (recorded.publish_after && report.indexes &&
             transaction.MaybeRow(sql::kNextPublish,
                                  static_cast<std::int64_t>(recorded.publish_after->batch))) {

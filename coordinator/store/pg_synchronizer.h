@@ -17,7 +17,9 @@ namespace hnx::coordinator {
 class PgSynchronizer {
  public:
   // `pool` must outlive this object.
-  PgSynchronizer(PgPool& pool, JobLimits limits, FailurePolicyOptions policy, std::uint64_t seed);
+  // `host_limits`: of the whole cluster at each upstream host.
+  PgSynchronizer(PgPool& pool, JobLimits limits, FailurePolicyOptions policy, std::uint64_t seed,
+                 HostLimits host_limits = {});
 
   // kAborted, kFailedPrecondition: as the protocol says. kUnavailable: nothing may have happened;
   // the worker repeats its state with the next call.
@@ -36,6 +38,7 @@ class PgSynchronizer {
   PgPool& pool_;
   const JobLimits limits_;
   const FailurePolicyOptions policy_;
+  const HostLimits host_limits_;
   Mutex mutex_;
   std::mt19937_64 random_ HNX_GUARDED_BY(mutex_);
 };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
 #include "coordinator/store/walk_save.h"
@@ -283,12 +284,14 @@ Result<void> PgWalkStore::PauseUpstream(UpstreamId upstream, milliseconds pause)
                         });
 }
 
-Result<milliseconds> PgWalkStore::UpstreamPause(UpstreamId upstream) {
-  return RunTransaction(pool_, "read an upstream's pause",
-                        [&](PgTransaction& transaction) -> Result<milliseconds> {
-                          const auto row = transaction.MaybeRow(sql::kUpstreamPause, upstream);
-                          return milliseconds(row ? (*row)[0].as<std::int64_t>() : 0);
-                        });
+Result<HostAllowance> PgWalkStore::ClaimShare(UpstreamId upstream, const HostUseReport& use) {
+  return AsLeader("share out a host", [&](PgTransaction& transaction) -> Result<HostAllowance> {
+    const auto host = transaction.Row(sql::kHostOfUpstreamId, upstream)[0].as<std::string>();
+    if (host.empty()) {
+      return HostAllowance{.host = host, .limits = {}, .share = {}};  // a folder
+    }
+    return hnx::coordinator::ClaimShare(transaction, host, holder_, use, limits_);
+  });
 }
 
 }  // namespace hnx::coordinator

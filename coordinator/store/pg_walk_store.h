@@ -18,9 +18,15 @@ Result<AddRootsOutcome> AddRootsIn(PgTransaction& transaction, ReleaseId release
 
 class PgWalkStore final : public WalkStore {
  public:
-  // All must outlive this object.
-  PgWalkStore(PgPool& pool, const PgLeader& leader)
-      : pool_(pool), leader_(leader), artifacts_(pool, leader) {}
+  // All must outlive this object. `limits`: of the cluster at each upstream host; `holder`: who
+  // holds the walk's share of them, one name a replica.
+  PgWalkStore(PgPool& pool, const PgLeader& leader, HostLimits limits = {},
+              std::string holder = "walk")
+      : pool_(pool),
+        leader_(leader),
+        limits_(limits),
+        holder_(std::move(holder)),
+        artifacts_(pool, leader) {}
 
   Result<std::optional<WalkRelease>> NextReleaseToResolve() override;
   Result<std::optional<WalkRelease>> NextReleaseToWalk() override;
@@ -45,7 +51,7 @@ class PgWalkStore final : public WalkStore {
                                       std::span<const PathFailure> failures) override;
   Result<void> FinishWalk(ReleaseId release) override;
   Result<void> PauseUpstream(UpstreamId upstream, std::chrono::milliseconds pause) override;
-  Result<std::chrono::milliseconds> UpstreamPause(UpstreamId upstream) override;
+  Result<HostAllowance> ClaimShare(UpstreamId upstream, const HostUseReport& use) override;
 
  private:
   Result<std::optional<WalkRelease>> NextRelease(std::string_view statement);
@@ -54,6 +60,8 @@ class PgWalkStore final : public WalkStore {
 
   PgPool& pool_;
   const PgLeader& leader_;
+  const HostLimits limits_;
+  const std::string holder_;
   PgArtifacts artifacts_;
   PathCache known_paths_;
 };

@@ -28,6 +28,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "coordinator/domain/host_share.h"
 
 namespace hnx::coordinator {
 
@@ -237,8 +238,9 @@ class WalkStore {
 
   // Holds back everything that goes to this upstream, on all replicas and workers; never shortens.
   virtual Result<void> PauseUpstream(UpstreamId upstream, std::chrono::milliseconds pause) = 0;
-  // What is left of a pause; zero for none.
-  virtual Result<std::chrono::milliseconds> UpstreamPause(UpstreamId upstream) = 0;
+  // Renews the walk's share of what the cluster may do at the upstream's host. `use`: what the walk
+  // has in force (its host is not read). The answer's pause is what is left of one; zero for none.
+  virtual Result<HostAllowance> ClaimShare(UpstreamId upstream, const HostUseReport& use) = 0;
 };
 
 }  // namespace hnx::coordinator

@@ -73,16 +73,23 @@ ReleaseWalk::ReleaseWalk(WalkRelease release, WalkStore& store, NarInfoSource& s
       health_(source, clock, options.upstream_pauses),
       inbox_(std::make_shared<Inbox>()),
       random_(std::random_device{}()),
-      window_(options.walk_window_max) {}
+      window_(options.walk_window_max),
+      gate_(clock) {}
 
 ReleaseWalk::~ReleaseWalk() = default;
 
 Result<WalkOutcome> ReleaseWalk::Run(const std::function<bool()>& stop) {
-  HNX_TRY(health_.CheckCacheInfo());
+  HNX_ASSIGN_OR_RETURN(const auto waits, CheckUpstream());
+  if (waits) {
+    return *waits;
+  }
   HNX_TRY(ExpandKnown(stop));
   while (!stop()) {
     HNX_TRY(Dispatch());
     if (under_way_.empty()) {
+      if (WaitForGate()) {
+        continue;
+      }
       HNX_ASSIGN_OR_RETURN(const auto outcome, WhenIdle());
       if (outcome) {
         return *outcome;
@@ -101,6 +108,25 @@ Result<WalkOutcome> ReleaseWalk::Run(const std::function<bool()>& stop) {
   return WalkOutcome{WalkEnd::kStopping, milliseconds(0)};
 }
 
+Result<std::optional<WalkOutcome>> ReleaseWalk::CheckUpstream() {
+  HNX_TRY(ClaimShare());
+  const auto now = clock_.Steady();
+  if (now < paused_until_) {
+    // Not even its nix-cache-info.
+    return std::optional(
+        WalkOutcome{WalkEnd::kWaiting, std::chrono::ceil<milliseconds>(paused_until_ - now)});
+  }
+  const Result<void> well = health_.CheckCacheInfo();
+  if (!well.has_value()) {
+    if (const auto pause = health_.asked_pause()) {
+      HNX_TRY(store_.PauseUpstream(release_.upstream_id,
+                                   std::min(*pause, options_.upstream_pauses.retry_after_cap)));
+    }
+    return well.error();
+  }
+  return std::optional<WalkOutcome>();
+}
+
 Result<bool> ReleaseWalk::ExpandKnown(const std::function<bool()>& stop) {
   constexpr std::size_t kExpandLimit = 10'000;
   bool any = false;
@@ -117,9 +143,9 @@ Result<bool> ReleaseWalk::ExpandKnown(const std::function<bool()>& stop) {
 }
 
 Result<void> ReleaseWalk::Dispatch() {
-  HNX_TRY(LookForPause());
+  HNX_TRY(ClaimShare());
   while (under_way_.size() < window_ && inbox_->held_bytes() < kHeldBytesMax &&
-         clock_.Steady() >= paused_until_) {
+         clock_.Steady() >= paused_until_ && gate_.MayAsk(under_way_.size())) {
     if (!ready_.empty()) {
       FrontierPath path = std::move(ready_.front());
       ready_.pop_front();
@@ -166,20 +192,32 @@ Result<void> ReleaseWalk::ReadFrontier() {
   return {};
 }
 
-// Others may have been told to hold back.
-Result<void> ReleaseWalk::LookForPause() {
+// Others may have been told to hold back, and shares change with those who need one.
+Result<void> ReleaseWalk::ClaimShare() {
   constexpr milliseconds kInterval{1'000};
+  constexpr milliseconds kStarvedInterval{250};
   const auto now = clock_.Steady();
-  if (now < next_pause_look_) {
+  if (now < next_claim_) {
     return {};
   }
-  next_pause_look_ = now + kInterval;
-  HNX_ASSIGN_OR_RETURN(const milliseconds pause, store_.UpstreamPause(release_.upstream_id));
-  paused_until_ = std::max(paused_until_, now + pause);
+  HNX_ASSIGN_OR_RETURN(const HostAllowance allowance,
+                       store_.ClaimShare(release_.upstream_id, gate_.Use(under_way_.size())));
+  gate_.Apply(allowance, now);
+  next_claim_ = now + (gate_.starved() ? kStarvedInterval : kInterval);
+  paused_until_ = std::max(paused_until_, now + allowance.pause);
   return {};
 }
 
+bool ReleaseWalk::WaitForGate() {
+  if (ready_.empty() || clock_.Steady() < paused_until_ || gate_.MayAsk(0)) {
+    return false;
+  }
+  (void)inbox_->Collect(1, std::clamp(gate_.Wait(), milliseconds(1), kAnswerWait));
+  return true;
+}
+
 void ReleaseWalk::Ask(FrontierPath path) {
+  gate_.OnAsked();
   const std::string hash = path.hash;
   const auto asked_at = clock_.Steady();
   source_.Read(hash, [inbox = inbox_, verifier = verifier_, asked_at,
@@ -204,6 +242,7 @@ Result<void> ReleaseWalk::SaveAnswers(std::vector<WalkAnswer> answers) {
   }
   for (WalkAnswer& answer : answers) {
     if (auto* verified = std::get_if<VerifiedNarInfo>(&answer.outcome)) {
+      gate_.OnBytes(verified->content.size());
       narinfos.push_back(std::move(*verified));
       continue;
     }

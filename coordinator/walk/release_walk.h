@@ -27,6 +27,7 @@
 #include "coordinator/walk/narinfo_verifier.h"
 #include "coordinator/walk/upstream_health.h"
 #include "coordinator/walk/walk_failure.h"
+#include "coordinator/walk/walk_gate.h"
 
 namespace hnx::coordinator {
 
@@ -85,12 +86,16 @@ class ReleaseWalk {
  private:
   class Inbox;
 
+  // Looks at the upstream as a whole; how the walk stands when it is to wait.
+  Result<std::optional<WalkOutcome>> CheckUpstream();
   Result<bool> ExpandKnown(const std::function<bool()>& stop);
   // Asks for frontier paths until the window is full or none is left.
   Result<void> Dispatch();
   bool MayReadFrontier();
   Result<void> ReadFrontier();
-  Result<void> LookForPause();
+  Result<void> ClaimShare();
+  // Nothing is under way though something could be asked for: waits for the gate.
+  bool WaitForGate();
   void Ask(FrontierPath path);
   Result<void> SaveAnswers(std::vector<WalkAnswer> answers);
   void TakeDiscovered(SaveOutcome& saved);
@@ -118,7 +123,8 @@ class ReleaseWalk {
   bool store_ahead_ = true;
   std::optional<std::chrono::milliseconds> next_ready_;
   Clock::SteadyTime paused_until_{};
-  Clock::SteadyTime next_pause_look_{};
+  Clock::SteadyTime next_claim_{};
+  WalkGate gate_;
   std::optional<Error> refused_by_upstream_;
   WalkStatistics statistics_;
 };

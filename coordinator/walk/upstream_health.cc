@@ -10,8 +10,10 @@ UpstreamHealth::UpstreamHealth(NarInfoSource& source, const Clock& clock, const 
     : source_(source), clock_(clock), pauses_(pauses) {}
 
 Result<void> UpstreamHealth::CheckCacheInfo() {
+  asked_pause_.reset();
   const auto text = source_.ReadCacheInfo();
   if (!text) {
+    asked_pause_ = text.error().retry_after;
     Error error = text.error().ToError().Annotate("read the upstream's nix-cache-info");
     if (error.code == ErrorCode::kNotFound || error.code == ErrorCode::kInvalidArgument) {
       error.code = ErrorCode::kFailedPrecondition;

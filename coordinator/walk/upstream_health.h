@@ -21,6 +21,8 @@ class UpstreamHealth {
 
   // Reads nix-cache-info. kFailedPrecondition: this upstream cannot be used; a person must act.
   Result<void> CheckCacheInfo();
+  // What the last CheckCacheInfo was asked to wait, if it failed so.
+  std::optional<std::chrono::milliseconds> asked_pause() const { return asked_pause_; }
 
   void NoteSuccess();
   // Whether a transient failure of something asked for at `asked_at` is its own.
@@ -37,6 +39,7 @@ class UpstreamHealth {
   // A probe's word holds for everything that was asked for before it.
   std::optional<Clock::SteadyTime> probed_well_at_;
   std::optional<Clock::SteadyTime> probed_badly_at_;
+  std::optional<std::chrono::milliseconds> asked_pause_;
   int pauses_in_a_row_ = 0;
 };
 

@@ -185,10 +185,12 @@ export class Program {
   }
 }
 
-// Coordinator, workers and gateway over one data folder.
+// Coordinators, workers and gateway over one data folder. A second coordinator uses the first one's database; every
+// other worker asks it first.
 export class Mirror {
   // `indexOptions`: the index is written by a worker of its own, with these words; else by the first one.
-  constructor (dir, channel, { workers = 2, coordinatorOptions = [], workerOptions = [], indexOptions } = {}) {
+  constructor (dir, channel, { workers = 2, coordinators = 1, coordinatorOptions = [], workerOptions = [], indexOptions } = {}) {
+    this.coordinators = coordinators
     this.dir = dir
     this.channel = channel
     this.workers = workers
@@ -229,13 +231,22 @@ export class Mirror {
       const made = spawnSync(path.join(binDir, 'worker'), ['create-index-key', indexKey], { encoding: 'utf8' })
       check(made.status === 0, `worker create-index-key: ${made.stderr}`)
     }
+    const serve = ['--upstream', info.upstream, '--channel-url', info.channel_url, '--trusted-public-keys', info.public_key,
+      ...this.coordinatorOptions]
     this.#add('coordinator', ['coordinator', 'serve', '--data', path.join(this.dir, 'coordinator'), '--listen', this.address,
-      '--upstream', info.upstream, '--channel-url', info.channel_url, '--trusted-public-keys', info.public_key,
-      ...this.coordinatorOptions]).start()
+      ...serve]).start()
     await until('the coordinator answers', START_TIMEOUT_MS, () => this.status())
+    const addresses = [this.address]
+    for (let n = 2; n <= this.coordinators; n++) {
+      const address = `127.0.0.1:${await freePort()}`
+      this.#add(`coordinator-${n}`, ['coordinator', 'serve', '--data', path.join(this.dir, `coordinator-${n}`), '--listen', address,
+        '--database', this.#database(), ...serve]).start()
+      await until(`coordinator ${n} answers`, START_TIMEOUT_MS, () => this.status(address))
+      addresses.push(address)
+    }
     for (let n = 1; n <= this.workers; n++) {
       const role = n === 1 && !this.indexOptions ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
-      this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), '--coordinator', this.address,
+      this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), ...addressesOf(n, addresses),
         '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)]).start()
     }
     if (this.indexOptions) {
@@ -254,9 +265,16 @@ export class Mirror {
     return spawnSync(first, rest, { encoding: 'utf8', maxBuffer: 1 << 30 })
   }
 
+  // The private PostgreSQL of the first coordinator: the fifth line of its pid file is the folder of its socket.
+  #database () {
+    const found = spawnSync('find', [path.join(this.dir, 'coordinator'), '-name', 'postmaster.pid'], { encoding: 'utf8' })
+    const [, , , , socketDir] = fs.readFileSync(found.stdout.trim(), 'utf8').split('\n')
+    return `host=${socketDir} port=5432 user=hnx dbname=postgres`
+  }
+
   // What `coordinator status --json` says; undefined while it does not answer.
-  status () {
-    const done = this.run('coordinator', 'status', '--coordinator', this.address, '--json')
+  status (address = this.address) {
+    const done = this.run('coordinator', 'status', '--coordinator', address, '--json')
     return done.status === 0 ? JSON.parse(done.stdout) : undefined
   }
 
@@ -313,6 +331,12 @@ export class Mirror {
   async stop () {
     for (const program of [...this.programs.values()].reverse()) await program.stop()
   }
+}
+
+// Worker n asks the coordinators in turn, beginning with another one than its neighbour.
+function addressesOf (n, addresses) {
+  const first = (n - 1) % addresses.length
+  return [...addresses.slice(first), ...addresses.slice(0, first)].flatMap((address) => ['--coordinator', address])
 }
 
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')

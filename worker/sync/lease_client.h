@@ -14,7 +14,8 @@
 
 namespace hnx::worker {
 
-inline constexpr std::chrono::milliseconds kSynchronizeDeadline{10'000};
+// Well below a lease, so that another coordinator can be asked in time.
+inline constexpr std::chrono::milliseconds kSynchronizeDeadline{5'000};
 // A publish batch is at most some thousands of small files and the release's own files.
 inline constexpr std::chrono::milliseconds kReadPublishBatchDeadline{600'000};
 

@@ -186,6 +186,29 @@ std::vector<Job> JobsFromMessage(const pb::SynchronizeResponse& response) {
   return jobs;
 }
 
+void ToMessage(const HostUse& use, pb::HostUse* out) {
+  out->set_host(use.host);
+  out->set_bytes_per_second(use.bytes_per_second);
+  out->set_requests_per_second(use.requests_per_second);
+  out->set_transfers_max(use.transfers_max);
+  out->set_window(use.window);
+}
+
+std::vector<HostLimit> LimitsFromMessage(const pb::SynchronizeResponse& response) {
+  std::vector<HostLimit> limits;
+  for (const pb::HostLimit& message : response.hosts()) {
+    limits.push_back({.host = message.host(),
+                      .limits_bytes = message.limits_bytes(),
+                      .bytes_per_second = message.bytes_per_second(),
+                      .limits_requests = message.limits_requests(),
+                      .requests_per_second = message.requests_per_second(),
+                      .transfers_max = message.transfers_max(),
+                      .pause = std::chrono::milliseconds(message.pause_ms()),
+                      .valid = std::chrono::milliseconds(message.valid_ms())});
+  }
+  return limits;
+}
+
 std::string CleanText(std::string_view text) {
   std::string clean(text);
   std::replace_if(

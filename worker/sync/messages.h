@@ -8,6 +8,7 @@
 #include "hyper/drive/hyperdrive.h"
 #include "hypercore_nixos/v1/coordinator.pb.h"
 #include "worker/job_table.h"
+#include "worker/limits/host_limit.h"
 #include "worker/nar_unit.h"
 #include "worker/publish/index_publisher.h"
 #include "worker/shard/shard_entry.h"
@@ -28,6 +29,9 @@ void ToMessage(const IndexState& state, pb::DriveState* out);
 // kInvalidArgument names the unit and the field.
 Result<NarUnit> UnitFromMessage(const pb::NarUnit& message, std::uint64_t job_id,
                                 std::uint32_t attempt);
+
+void ToMessage(const HostUse& use, pb::HostUse* out);
+std::vector<HostLimit> LimitsFromMessage(const pb::SynchronizeResponse& response);
 
 std::vector<Job> JobsFromMessage(const pb::SynchronizeResponse& response);
 

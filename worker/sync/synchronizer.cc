@@ -122,6 +122,9 @@ pb::SynchronizeRequest Synchronizer::MakeRequest(bool draining) {
       ToMessage(report, request.add_jobs());
     }
   }
+  for (const HostUse& use : parts_.limits.Use()) {
+    ToMessage(use, request.add_hosts());
+  }
   AddDrives(&request);
   const auto free = parts_.disk.FreeBytes();
   request.set_disk_free_bytes(free.value_or(0));
@@ -193,6 +196,9 @@ void Synchronizer::Carry(const Response& response, Clock::SteadyTime sent) {
                    : std::clamp(milliseconds(response.next_call_ms()), kSynchronizeIntervalMin,
                                 kSynchronizeIntervalMax);
   parts_.set_download_rate(response.download_rate_max());
+  // Before the jobs: a host's limit is there before the first fetch from it.
+  const std::vector<HostLimit> limits = LimitsFromMessage(response);
+  parts_.limits.Apply(limits, sent);
   if (std::exchange(drained_, response.drain()) != response.drain()) {
     Log("synchronize")
         ->info(response.drain() ? "drained by an operator: no more work is taken; what is leased "
@@ -201,6 +207,7 @@ void Synchronizer::Carry(const Response& response, Clock::SteadyTime sent) {
   }
   ApplyDrives(response);
   ApplyJobs(response);
+  parts_.limits.UnlimitOthers(limits);
 }
 
 void Synchronizer::ApplyJobs(const Response& response) {

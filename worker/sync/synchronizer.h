@@ -24,6 +24,7 @@
 #include "worker/data_directory.h"
 #include "worker/disk_space.h"
 #include "worker/job_table.h"
+#include "worker/limits/limited_fetcher.h"
 #include "worker/metrics.h"
 #include "worker/peers/drive_heads.h"
 #include "worker/pipeline/pipeline.h"
@@ -64,6 +65,7 @@ struct SynchronizerParts {
   const DiskSpace& disk;
   Metrics& metrics;
   std::function<void(std::uint64_t bytes_per_second)> set_download_rate;
+  LimitedFetcher& limits;
   // Called once, from the loop's thread.
   std::function<void(EndReason, const std::string& message)> on_end;
   // Told of what was accepted; may be null.

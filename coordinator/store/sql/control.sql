@@ -141,5 +141,10 @@ UPDATE release SET lanes_done = $2 WHERE id = $1
 SELECT h.host, h.paused_at IS NOT NULL AS paused, h.pause_reason,
        greatest(0, coalesce((extract(epoch FROM nullif(h.paused_until, '-infinity') - clock_timestamp()) * 1000)::bigint, 0))
            AS held_back_ms,
+       CASE WHEN h.breaker = 'closed' THEN 'closed' WHEN h.breaker_until > clock_timestamp() THEN 'open'
+            ELSE 'half_open' END AS breaker,
+       h.failures_in_a_row, h.bytes_per_second, h.requests_per_second, h.transfers_max,
+       (SELECT coalesce(sum(s.window_now), 0) FROM host_share s
+        WHERE s.host = h.host AND s.expires_at > clock_timestamp()) AS window_now,
        (SELECT array_agg(u.url ORDER BY u.id) FROM upstream u WHERE u.host = h.host) AS urls
 FROM upstream_host h WHERE h.host <> '' ORDER BY h.host LIMIT $1::bigint

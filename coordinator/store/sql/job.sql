@@ -20,10 +20,11 @@ WHERE worker_id = $1
 
 -- name: FailedNars
 -- Of the failures ($1 NARs, $2 their jobs) those that are still this worker's ($3) to report.
-SELECT nar.id, nar.attempts, nar.upstream_id, nar.file
+SELECT nar.id, nar.attempts, nar.upstream_id, nar.file, h.breaker <> 'closed' AS host_in_trouble
 FROM unnest($1::bigint[], $2::bigint[]) AS f(nar_id, job_id)
      JOIN job ON job.id = f.job_id AND job.worker_id = $3
      JOIN nar ON nar.id = f.nar_id AND nar.job_id = f.job_id
+     JOIN upstream u ON u.id = nar.upstream_id JOIN upstream_host h ON h.host = u.host
 ORDER BY nar.id FOR UPDATE OF nar
 
 -- name: SettleFailedNars
@@ -50,7 +51,7 @@ WHERE host = (SELECT host FROM upstream WHERE id = $1)
 SELECT r.id AS lane, u.id AS upstream_id
 FROM release r CROSS JOIN upstream u JOIN upstream_host h ON h.host = u.host CROSS JOIN mirror m
 WHERE r.state IN ('walking', 'mirroring', 'settled') AND r.paused_at IS NULL AND m.paused_at IS NULL
-      AND h.paused_at IS NULL AND h.paused_until <= clock_timestamp()
+      AND h.paused_at IS NULL AND h.paused_until <= clock_timestamp() AND h.breaker = 'closed'
       AND EXISTS (SELECT FROM nar n
                   WHERE n.lane = r.id AND n.upstream_id = u.id AND n.state = 'wanted' AND n.needed
                         AND n.not_before <= now() AND n.weight <= $1::bigint)

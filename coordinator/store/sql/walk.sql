@@ -285,7 +285,3 @@ SELECT NOT EXISTS (SELECT FROM release_frontier WHERE release_id = $1)
 
 -- name: FinishWalk
 UPDATE release SET walked_at = coalesce(walked_at, now()), message = '' WHERE id = $1
-
--- name: UpstreamPause
-SELECT greatest(0, (extract(epoch FROM paused_until - clock_timestamp()) * 1000)::bigint)
-FROM upstream JOIN upstream_host USING (host) WHERE id = $1 AND paused_until > clock_timestamp()

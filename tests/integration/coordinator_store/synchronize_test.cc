@@ -161,6 +161,13 @@ TEST_F(SynchronizeTest, LeasesAgainWithAHigherAttemptWhenALeaseRanOut) {
   EXPECT_EQ(worker_.jobs(), 0U) << "the first holder must drop it";
 }
 
+TEST_F(SynchronizeTest, WorkOfADeadWorkerIsLeasedAgainWithinFifteenSeconds) {
+  // Renewed just before its end; missed by one look of the reaper; then another worker's idle call.
+  constexpr std::chrono::milliseconds kIdleCall{1'000};
+  EXPECT_LT(coordinator::JobLimits{}.lease + 2 * coordinator::kReapInterval + kIdleCall,
+            std::chrono::seconds(15));
+}
+
 TEST_F(SynchronizeTest, LeasesDoNotRunOutWhileNobodyCouldRenewThem) {
   Mirror(upstream_);
   ASSERT_TRUE(worker_.Call().has_value());

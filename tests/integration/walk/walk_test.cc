@@ -175,6 +175,21 @@ TEST_F(WalkTest, TooManyRequestsAreHeldBackAndForgiven) {
   EXPECT_EQ(States(), std::vector<std::string>{"known 300"});
 }
 
+TEST_F(WalkTest, AnUpstreamThatAskedForAPauseIsNotAskedForAnythingUntilItsEnd) {
+  ServeAll();
+  server_.Serve("/nix-cache-info",
+                {Answer(429, "slowly", {{"Retry-After", "3600"}}), Answer(200, kCacheInfo)});
+  const ReleaseId release = Submit(cache_.Roots());
+  WalkOptions options = Impatient();
+  options.upstream_pauses.retry_after_cap = milliseconds(3'600'000);
+  WalkPolicy policy{*nix::TrustedKeys::ParseText(cache_.public_key()), {}, {}};
+  Walker walker(client_, database_.store(), policy, options);
+  EXPECT_FALSE(Walk(walker, release, 30));
+  EXPECT_EQ(server_.Count("/nix-cache-info"), 1);
+  database_.Ask("UPDATE upstream_host SET paused_until = '-infinity' RETURNING 1");
+  EXPECT_TRUE(Walk(release));
+}
+
 TEST_F(WalkTest, APathThatAlwaysFailsIsSetAsideAndTheWalkEnds) {
   ServeAll();
   Serve(5, {Answer(500, "broken")});
