@@ -6,6 +6,7 @@ Called by deploy/demo-channel; every command may be repeated.
   channel.py bands DIR                 prints "compression path path ..." a line, in the order to copy them
   channel.py finish DIR                renames NARs, writes the release, adds faults, writes expected.json
   channel.py configure DIR JSON        writes release page, info.env and run/nginx.conf for an address
+  channel.py point DIR CHANNEL N       has a channel point to release N; configure makes it so
   channel.py free-port                 prints a free TCP port of 127.0.0.1
 """
 import base64
@@ -256,8 +257,9 @@ class Channel:
                     found |= {reference} if reference in bad else culprits[reference]
             culprits[path] = found
         listed = set(self.listed())
-        before = self.dir / "expected-1.json"
-        known = set(read_json(before)["paths"]) if plan["options"]["release"] > 1 else set()
+        known = set()
+        for before in range(1, plan["options"]["release"]):
+            known |= set(read_json(self.dir / f"expected-{before}.json")["paths"])
         expected = {
             "channel": CHANNEL, "release": self.release_name(), "prefix": self.prefix(), "revision": self.revision(),
             "attributes": {name: paths[name]["out"] for name in plan["roots"]},
@@ -316,8 +318,20 @@ class Channel:
             "DEMO_ROOTS": " ".join(expected["attributes"].values()), "DEMO_HELLO": expected["attributes"]["hello"],
             "DEMO_PATHS": len(expected["paths"])}.items()))
 
+    def point(self, channel, release):
+        file = self.dir / "channels.json"
+        channels = read_json(file) if file.exists() else {}
+        channels[channel] = int(release)
+        write(file, json.dumps(channels, indent=1) + "\n")
+
+    def channels(self):
+        """{channel: what is expected of the release that it points to}; our own points to the newest by default."""
+        file = self.dir / "channels.json"
+        chosen = read_json(file) if file.exists() else {}
+        return {CHANNEL: read_json(self.dir / "expected.json")} | {
+            name: read_json(self.dir / f"expected-{release}.json") for name, release in chosen.items()}
+
     def nginx_conf(self, settings):
-        expected = read_json(self.dir / "expected.json")
         paths = self.paths()
         busy = [self.healthy(paths[name]["out"]).get("URL") for name, fault in self.plan()["faults"].items()
                 if fault == "busy"]
@@ -334,7 +348,8 @@ class Channel:
     }}""" for url in busy)
         return NGINX_CONF.format(
             user=user, dir=self.dir, listen=settings["listen"], rate=rate, zone=zone, limit=limit, flaky=flaky,
-            channel=CHANNEL, prefix=expected["prefix"], revision=expected["revision"])
+            channels="".join(NGINX_CHANNEL.format(channel=name, prefix=expected["prefix"], revision=expected["revision"])
+                             for name, expected in sorted(self.channels().items())))
 
 
 NGINX_CONF = """# Written by deploy/demo-channel; changes are lost.
@@ -360,13 +375,15 @@ http {{
     location /releases/ {{ try_files $uri/index.html $uri =404; }}
     location ~ ^/releases/.*\\.br$ {{ add_header Content-Encoding br; default_type application/json; }}
     location ~ ^/releases/.*/(git-revision|binary-cache-url|src-url)$ {{ default_type text/plain; }}
-    location = /channels/{channel} {{ return 302 http://$http_host/releases/{prefix}; }}
+{channels}  }}
+}}
+"""
+
+NGINX_CHANNEL = """    location = /channels/{channel} {{ return 302 http://$http_host/releases/{prefix}; }}
     location ~ ^/channels/{channel}/(?<file>[^/]+)$ {{
       add_header Link '<http://$http_host/releases/{prefix}/$file?rev={revision}>; rel="immutable"' always;
       return 302 http://$http_host/releases/{prefix}/$file;
     }}
-  }}
-}}
 """
 
 
@@ -414,7 +431,8 @@ def main():
         return
     channel = Channel(arguments[0])
     actions = {"plan": lambda: channel.write_plan(json.loads(arguments[1])), "bands": channel.bands,
-               "finish": channel.finish, "configure": lambda: channel.configure(json.loads(arguments[1]))}
+               "finish": channel.finish, "point": lambda: channel.point(*arguments[1:]),
+               "configure": lambda: channel.configure(json.loads(arguments[1]))}
     actions[command]()
 
 

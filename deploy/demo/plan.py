@@ -14,7 +14,7 @@ BULK_LAYERS_MAX = 24
 BULK_COMPRESSIONS = ["zstd", "zstd", "none", "bzip2", "zstd", "xz", "zstd", "zstd"]
 # xz takes a CPU second for 1.8 MB: larger sets keep their xz band to about this size.
 XZ_BYTES_MAX = 16 << 20
-CHANGED_SHARE = 0.05  # of all paths, from release 1 to release 2
+CHANGED_SHARE = 0.05  # of all paths, from each release to the next
 UNREFERRED_SHARE = 0.3  # the topmost part of the bulk, to which only the system refers
 
 
@@ -170,7 +170,7 @@ def bulk_shapes(count_paths):
 def bulk_package(plan, index, shape, changed, sizes, references):
     outputs = BULK_OUTPUTS[:shape]
     seed = f"{plan.options['seed']}/{index}/{plan.options['release'] if changed else 1}"
-    version = "1.1" if changed else "1.0"
+    version = f"1.{plan.options['release'] - 1}" if changed else "1.0"
     generator = random.Random(f"{seed}/self")
     lines = "".join(f"@{number}@\n" for number in range(len(references)))
     files = {"out": [text_file("share/needs", lines)]}
