@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "coordinator/channel/channel_follower.h"
 #include "coordinator/channel/channel_resolver.h"
 #include "coordinator/database/private_postgres.h"
 #include "coordinator/maintenance/maintenance.h"
@@ -85,6 +86,12 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   PgBreakerStore breaker_store(pool, leader, options.failures.breaker);
   PgReleaseStore release_store(pool);
   PgControlStore control_store(pool);
+  PgReleaseCatalog release_catalog(pool, leader);
+  PgChannelStore channel_store(pool, leader,
+                               {.upstream = upstream, .max_missing = options.max_missing});
+  RetireOptions retire = options.retire;
+  retire.retire_after = std::chrono::hours(24) * options.retire_days;
+  PgRetireStore retire_store(pool, leader, description, retire);
   PgPublishStore publish_store(pool, leader, description, options.publish);
   PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}(),
                               options.upstream_limits);
@@ -98,18 +105,25 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
                            .nar_info = {.nar_size_max = options.nar_size_max}},
                 options.walk);
   BreakerProbe breaker_probe(client, breaker_store, leader);
-  Maintenance maintenance(pool, leader, description, options.publish);
+  ChannelFollower follower(client, channel_store, options.channel.fetch.channel);
+  Maintenance maintenance(pool, leader, description, options.publish, {}, retire);
+  for (const std::string& channel : options.follow) {
+    HNX_TRY(channel_store.FollowNamed(channel));
+  }
 
   WorkerGateway worker_gateway(
       synchronizer, publish_store,
       {.lease = options.jobs.lease, .download_rate_max = options.download_rate_max});
   CoordinatorService coordinator_service(
-      release_store, control_store, {.upstream = upstream, .max_missing = options.max_missing});
+      release_store, control_store,
+      {.catalog = release_catalog, .channels = channel_store, .retirement = retire_store},
+      {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
                        rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service}));
   HNX_ASSIGN_OR_RETURN(const auto metrics, Metrics::Start(options.listen_metrics, release_store));
 
   maintenance.Start();
+  follower.Start();
   resolver.Start();
   walker.Start();
   breaker_probe.Start();
@@ -119,6 +133,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   Log("coordinator")->info("stops");
   coordinator_service.StopWatching();
   server->Stop(kStopGrace);
+  follower.Stop();
   resolver.Stop();
   walker.Stop();
   breaker_probe.Stop();

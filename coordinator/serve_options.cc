@@ -76,6 +76,13 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
                  "Threads that check signatures during a walk");
   cli::AddOption(command, "--database-connections-max", options.connections_max,
                  "Connections to PostgreSQL");
+  cli::AddOption(command, "--follow", options.follow,
+                 "Follow this channel, as `coordinator follow` does; again for more");
+  cli::AddOption(command, "--retire-days", options.retire_days,
+                 "Days that a NAR stays after the last narinfo that names it has left: clients may "
+                 "know it");
+  cli::AddDuration(command, "--gc-interval", options.retire.run_interval,
+                   "How often what is beyond retention begins to leave by itself");
   cli::AddOption(command, "--listen-metrics", options.listen_metrics,
                  "Address for Prometheus, HOST:PORT; empty: none");
 }

@@ -13,6 +13,7 @@
 #include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/store/pg_job_table.h"
 #include "coordinator/store/pg_publish_store.h"
+#include "coordinator/store/pg_retire_store.h"
 #include "coordinator/walk/release_walk.h"
 #include "http/http_client.h"
 
@@ -38,6 +39,9 @@ struct ServeOptions {
   std::uint64_t download_rate_max = 0;
   HostLimits upstream_limits{};
   std::uint64_t connections_max = 16;
+  std::vector<std::string> follow;
+  RetireOptions retire{};
+  std::uint32_t retire_days = 30;
 
   ServeOptions();
 };

@@ -25,6 +25,7 @@
 #include "hyp/findings.h"
 #include "hyp/link_resolver.h"
 #include "hyp/nar_audit.h"
+#include "hyp/release_audit.h"
 #include "hyper/drive/find_drive.h"
 #include "mirror/index_layout.h"
 #include "nix/trusted_keys.h"
@@ -43,6 +44,7 @@ struct VerifyOptions {
   std::vector<std::string> trusted_public_keys;  // empty: those that the mirror names
   unsigned threads = 0;
   bool skip_nars = false;
+  std::string release;  // empty: none
   bool json = false;
 };
 
@@ -104,6 +106,7 @@ class Verification {
   void CheckNars(const mirror::MirrorView& mirror);
   // Without keys from the user: those that the mirror names, which is said.
   Result<void> ChooseKeys(const mirror::MirrorView& mirror);
+  void CheckRelease(const mirror::MirrorView& mirror);
   Result<void> QueueNarInfos(const mirror::MirrorView& mirror, BoundedQueue<std::string>& queue);
   cli::ExitCode Report(const NarAudit* nars);
 
@@ -120,6 +123,7 @@ class Verification {
   std::atomic<std::uint64_t> bytes_{0};
   std::unique_ptr<OpenedMirror> far_;  // none: the drive is in our folders
   std::unique_ptr<NarAudit> nars_;
+  std::unique_ptr<ReleaseAudit> release_;
 };
 
 cli::ExitCode Verification::Run() {
@@ -134,6 +138,9 @@ cli::ExitCode Verification::Run() {
   CheckDrives();
   if (mirror && !options_.skip_nars && *(*mirror)->mirror_json() != mirror::MirrorJson{}) {
     CheckNars(**mirror);
+  }
+  if (mirror && !options_.release.empty()) {
+    CheckRelease(**mirror);
   }
   progress_.Finish();
   return Report(nars_.get());
@@ -158,6 +165,9 @@ cli::ExitCode Verification::RunFromAfar() {
     findings_.Add(fmt::format("drive {}: {}", address_.key.id(), read.error().message));
   } else if (!options_.skip_nars && *view->mirror_json() != mirror::MirrorJson{}) {
     CheckNars(*view);
+  }
+  if (read && !options_.release.empty()) {
+    CheckRelease(*view);
   }
   progress_.Finish();
   return Report(nars_.get());
@@ -308,6 +318,15 @@ void Verification::CheckNars(const mirror::MirrorView& mirror) {
       });
 }
 
+void Verification::CheckRelease(const mirror::MirrorView& mirror) {
+  release_ = std::make_unique<ReleaseAudit>(mirror, findings_, [this](std::uint64_t checked) {
+    progress_.Update({{"release", checked, 0, cli::ProgressUnit::kCount, ""}});
+  });
+  if (const auto checked = release_->Check(options_.release); !checked) {
+    findings_.Add(fmt::format("release {}: {}", options_.release, checked.error().message));
+  }
+}
+
 cli::ExitCode Verification::Report(const NarAudit* nars) {
   const std::uint64_t narinfos = nars != nullptr ? nars->narinfos() : 0;
   const std::uint64_t nar_count = nars != nullptr ? nars->nars() : 0;
@@ -320,6 +339,8 @@ cli::ExitCode Verification::Report(const NarAudit* nars) {
                                 {"bytes", bytes_.load()},
                                 {"narinfos", narinfos},
                                 {"nars", nar_count},
+                                {"releasePaths", release_ ? release_->paths() : 0},
+                                {"releaseUnpublished", release_ ? release_->unpublished() : 0},
                                 {"missingShards", missing_shards_},
                                 {"findings", findings},
                                 {"findingsTotal", findings_.total()}})
@@ -333,6 +354,11 @@ cli::ExitCode Verification::Report(const NarAudit* nars) {
     }
     for (const std::string& id : missing_shards_) {
       std::cout << fmt::format("not here: shard {}; name its folder with --drives\n", id);
+    }
+    if (release_) {
+      std::cout << fmt::format(
+          "release {}: {} paths published, {} named with the reason why they are not\n",
+          cli::Printable(options_.release), release_->paths(), release_->unpublished());
     }
     std::cout << fmt::format("{}: {} drives, {} blocks, {}, {} narinfos, {} NARs: {}\n",
                              address_.root(), drives_.size(), blocks_.load(),
@@ -371,6 +397,7 @@ void AddVerifyCommand(cli::Program& program) {
       "A drive that is read from peers is checked block by block as it comes, and not kept.",
       [options] { return Verify(*options); },
       "hyp verify hyper://KEY\n"
+      "hyp verify hyper://KEY --release nixos-unstable --skip-nars\n"
       "hyp verify hyper://KEY --drives /srv/drives --trusted-public-keys cache.example.org-1:...");
   command.add_option("address", options->address, "hyper://KEY")->required();
   options->source.AddTo(command);
@@ -380,6 +407,10 @@ void AddVerifyCommand(cli::Program& program) {
   cli::AddOption(command, "--threads", options->threads, "Threads; 0: one a processor");
   cli::AddFlag(command, "--skip-nars", options->skip_nars,
                "Check the drives only, not what narinfos say of NARs");
+  cli::AddOption(command, "--release", options->release,
+                 "Check the manifest of this release too, CHANNEL/RELEASE, or CHANNEL for its "
+                 "latest: that it adds up, that every path that it calls published is there with "
+                 "its NAR and its references, that nothing of store-paths.xz is passed over");
   cli::AddFlag(command, "--json", options->json, "Print one JSON object");
 }
 

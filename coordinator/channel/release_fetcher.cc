@@ -9,6 +9,7 @@
 
 #include "base/hex.h"
 #include "base/log.h"
+#include "coordinator/channel/channel_redirect.h"
 #include "coordinator/channel/release_name.h"
 #include "coordinator/channel/streamed_download.h"
 #include "http/redirect_rules.h"
@@ -91,24 +92,9 @@ ReleaseFetcher::ReleaseFetcher(http::HttpClient& client, WalkStore& store,
     : client_(client), store_(store), options_(options), stopping_(std::move(stopping)) {}
 
 Result<ReleaseLocation> ReleaseFetcher::Locate(const std::string& channel) {
-  http::HttpRequest request;
-  request.url = ChannelUrl(options_.channel, channel);
-  request.redirects = http::RedirectPolicy::kDontFollow;
-  request.body_size_max = kSmallFileBytesMax;
-  const std::string url = request.url;
-  const auto response = client_.Fetch(std::move(request));
-  if (!response) {
-    return response.error().ToError().Annotate("resolve channel " + channel);
-  }
-  const int status = response->head.status;
-  constexpr int kRedirectFirst = 300;
-  constexpr int kRedirectLast = 399;
-  if (status < kRedirectFirst || status > kRedirectLast) {
-    return InvalidArgument(fmt::format(
-        "resolve {}: answered {} where a redirect to a release is expected", url, status));
-  }
-  const std::string location(response->head.headers.Get("Location").value_or(""));
-  return CheckReleaseLocation(options_.channel, channel, location);
+  HNX_ASSIGN_OR_RETURN(ChannelRedirect redirect,
+                       ReadChannelRedirect(client_, options_.channel, channel, {}));
+  return *std::move(redirect.location);  // always there when no ETag was sent
 }
 
 Result<std::vector<WantedFile>> ReleaseFetcher::ListFiles(const std::string& release_url) {

@@ -15,6 +15,15 @@ void AddClientCommands(cli::Program& program) {
   AddPriorityCommand(program);
   AddWorkersCommand(program);
   AddDrainCommands(program);
+  AddReleasesCommand(program);
+  AddDiffCommand(program);
+  AddManifestCommand(program);
+  AddPinCommand(program);
+  AddUnpinCommand(program);
+  AddFollowCommand(program);
+  AddUnfollowCommand(program);
+  AddRetentionCommand(program);
+  AddGcCommand(program);
 }
 
 }  // namespace hnx::coordinator

@@ -1,6 +1,6 @@
 // The commands of `coordinator` that are clients of a running coordinator: submit, plan, status,
-// watch, failures, why, import, pause, resume, cancel, priority, workers, drain, undrain. One file
-// each; what they share is in coordinator_client, selection and release_*.
+// watch, failures, why, import, releases, diff, pause, drain, ... One file each; what they share is
+// in coordinator_client, selection and release_*.
 #pragma once
 
 #include "cli/program.h"
@@ -22,5 +22,14 @@ void AddCancelCommand(cli::Program& program);
 void AddPriorityCommand(cli::Program& program);
 void AddWorkersCommand(cli::Program& program);
 void AddDrainCommands(cli::Program& program);
+void AddReleasesCommand(cli::Program& program);
+void AddDiffCommand(cli::Program& program);
+void AddManifestCommand(cli::Program& program);
+void AddPinCommand(cli::Program& program);
+void AddUnpinCommand(cli::Program& program);
+void AddFollowCommand(cli::Program& program);
+void AddUnfollowCommand(cli::Program& program);
+void AddRetentionCommand(cli::Program& program);
+void AddGcCommand(cli::Program& program);
 
 }  // namespace hnx::coordinator

@@ -9,39 +9,21 @@
 
 #include "cli/option.h"
 #include "cli/terminal.h"
+#include "coordinator/cli/client_call.h"
 #include "rpc/channel.h"
-#include "rpc/grpc_status.h"
 
 namespace hnx::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kCallDeadline{30'000};
 constexpr milliseconds kSubmitDeadline{600'000};
-constexpr milliseconds kListDeadline{600'000};
 // A stream is opened anew so often; nothing is lost, since messages carry state.
 constexpr milliseconds kWatchDeadline{3'600'000};
 constexpr milliseconds kReconnectPause{1'000};
 
 void Pause(milliseconds time) {
   (void)::poll(nullptr, 0, static_cast<int>(time.count()));
-}
-
-bool IsAway(const grpc::Status& status) {
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-         status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-}
-
-Error Explain(const grpc::Status& status, const std::string& what, const std::string& endpoint) {
-  Error error = rpc::FromGrpcStatus(status);
-  if (IsAway(status)) {
-    error.message = fmt::format(
-        "no coordinator answers at {} ({}); start one with `coordinator serve`, or name another "
-        "with --coordinator HOST:PORT",
-        endpoint, error.message);
-  }
-  return error.Annotate(what);
 }
 
 }  // namespace
@@ -85,7 +67,7 @@ Result<void> CoordinatorClient::Call(const std::string& what, const UnaryCall& c
       return {};
     }
     if (!IsAway(status) || !NextCoordinator(first)) {
-      return Explain(status, what, endpoints_);
+      return ExplainFailure(status, what, endpoints_);
     }
   }
 }
@@ -135,7 +117,7 @@ Result<pb::SubmitResponse> CoordinatorClient::SubmitOnce(const pb::Submission& s
   HNX_TRY(read);
   if (!status.ok()) {
     away = IsAway(status);
-    return Explain(status, "submit", endpoints_);
+    return ExplainFailure(status, "submit", endpoints_);
   }
   return response;
 }
@@ -161,29 +143,9 @@ Result<void> CoordinatorClient::ListFailures(
     std::uint64_t release_id, const std::function<Result<void>(const pb::Failure&)>& take) {
   pb::ListFailuresRequest request;
   request.set_release_id(release_id);
-  const std::size_t first = channels_->current().number;
-  for (;;) {
-    const auto stub = pb::Coordinator::NewStub(channels_->current().channel);
-    const auto context = rpc::MakeContext(kListDeadline);
-    const auto reader = stub->ListFailures(context.get(), request);
-    pb::Failure failure;
-    bool begun = false;
-    while (reader->Read(&failure)) {
-      begun = true;
-      if (auto taken = take(failure); !taken) {
-        context->TryCancel();
-        (void)reader->Finish();
-        return taken;
-      }
-    }
-    const grpc::Status status = reader->Finish();
-    if (status.ok()) {
-      return {};
-    }
-    if (begun || !IsAway(status) || !NextCoordinator(first)) {
-      return Explain(status, "list the failures", endpoints_);
-    }
-  }
+  return Stream<pb::Failure>(
+      "list the failures",
+      [&](auto& stub, auto& context) { return stub.ListFailures(&context, request); }, take);
 }
 
 Result<void> CoordinatorClient::Watch(std::uint64_t release_id,
@@ -218,7 +180,7 @@ Result<void> CoordinatorClient::Watch(std::uint64_t release_id,
       continue;
     }
     if (!IsAway(status) || !ever_answered || away > options_.patience) {
-      return Explain(status, "watch the release", endpoints_);
+      return ExplainFailure(status, "watch the release", endpoints_);
     }
     channels_->Failed(current);
     Pause(kReconnectPause);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -60,6 +61,15 @@ class CoordinatorClient {
   // Each failure as it comes; an error of `take` ends the call.
   Result<void> ListFailures(std::uint64_t release_id,
                             const std::function<Result<void>(const pb::Failure&)>& take);
+  // release_client.cc: as each message comes; an error of `take` ends the call.
+  Result<void> ListReleases(const std::string& channel,
+                            const std::function<Result<void>(const pb::Release&)>& take);
+  Result<void> DiffReleases(const pb::DiffReleasesRequest& request,
+                            const std::function<Result<void>(const pb::ReleaseDifference&)>& take);
+  Result<void> ReadReleaseFile(const pb::ReadReleaseFileRequest& request,
+                               const std::function<Result<void>(std::string_view)>& take);
+  Result<void> CollectGarbage(const pb::CollectGarbageRequest& request,
+                              const std::function<Result<void>(const pb::GarbageReport&)>& take);
   // Each state as it comes, until `take` says that it has seen enough (false). A coordinator that
   // goes away meanwhile is waited for, at most `patience`.
   Result<void> Watch(std::uint64_t release_id,
@@ -73,6 +83,10 @@ class CoordinatorClient {
 
   using UnaryCall = std::function<grpc::Status(pb::Coordinator::Stub&, grpc::ClientContext&)>;
   Result<void> Call(const std::string& what, const UnaryCall& call);
+  // Asks the next coordinator only while nothing came. client_call.h.
+  template <class Message, class Open>
+  Result<void> Stream(const std::string& what, Open open,
+                      const std::function<Result<void>(const Message&)>& take);
   // The submission to the current coordinator; `begun` when anything of the list was read.
   Result<pb::SubmitResponse> SubmitOnce(const pb::Submission& submission, const ListSource& list,
                                         bool& begun, bool& away);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "coordinator/cli/channel_text.h"
+
 namespace hnx::coordinator {
 namespace {
 
@@ -130,6 +132,7 @@ Json ToJson(const pb::Release& release) {
             {"submitted_at_ms", release.submitted_at_ms()},
             {"settled_at_ms", release.settled_at_ms()},
             {"latest", release.latest()},
+            {"pinned", release.pinned()},
             {"release_files", release.release_files()},
             {"release_files_published", release.release_files_published()},
             {"priority", release.priority()},
@@ -154,6 +157,7 @@ Json ToJson(const pb::Status& status) {
           {"pause_reason", status.pause_reason()},
           {"upstreams", ToArray(status.upstreams(), convert)},
           {"releases", ToArray(status.releases(), convert)},
+          {"channels", ToArray(status.channels(), convert)},
           {"workers", ToArray(status.workers(), convert)},
           {"shards", ToArray(status.shards(), convert)}};
 }
@@ -179,6 +183,20 @@ Json ToJson(const pb::WhyResponse& why) {
           {"publish_batch", why.publish_batch()},
           {"waiting_for", TextArray(why.waiting_for())},
           {"releases", TextArray(why.releases())}};
+}
+
+Json ToJson(const pb::ReleaseDifference& difference) {
+  if (difference.has_path()) {
+    const pb::PathDifference& path = difference.path();
+    return {{"change", path.added() ? "added" : "gone"},
+            {"store_path", path.store_path()},
+            {"state", path.state()},
+            {"bytes", path.bytes()}};
+  }
+  const pb::DifferenceTotals& totals = difference.totals();
+  return {{"paths_added", totals.paths_added()}, {"paths_gone", totals.paths_gone()},
+          {"nars_added", totals.nars_added()},   {"nars_gone", totals.nars_gone()},
+          {"bytes_added", totals.bytes_added()}, {"bytes_gone", totals.bytes_gone()}};
 }
 
 }  // namespace hnx::coordinator

@@ -117,6 +117,8 @@ bool IsOver(const pb::Release& release, bool plan_only) {
     case pb::RELEASE_STATE_REFUSED:
     case pb::RELEASE_STATE_PLANNED:
     case pb::RELEASE_STATE_CANCELLED:
+    case pb::RELEASE_STATE_RETIRING:
+    case pb::RELEASE_STATE_RETIRED:
       return true;
     case pb::RELEASE_STATE_MIRRORING:
       return plan_only;

@@ -6,6 +6,7 @@
 #include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "cli/units.h"
+#include "coordinator/cli/channel_text.h"
 #include "coordinator/cli/client_commands.h"
 #include "coordinator/cli/coordinator_client.h"
 #include "coordinator/cli/release_json.h"
@@ -94,6 +95,12 @@ void PrintStatus(const pb::Status& status) {
   for (const pb::Release& release : status.releases()) {
     PrintRelease(release);
   }
+  if (!status.channels().empty()) {
+    std::cout << "Channels:\n";
+  }
+  for (const pb::ChannelStatus& channel : status.channels()) {
+    std::cout << ChannelText(channel);
+  }
   std::cout << "Workers:" << (status.workers().empty() ? " none; see `worker run`" : "") << '\n';
   for (const pb::WorkerStatus& worker : status.workers()) {
     std::cout << WorkerText(worker);
@@ -122,7 +129,7 @@ Result<cli::ExitCode> ShowStatus(const ClientOptions& options) {
 void AddStatusCommand(cli::Program& program) {
   auto options = std::make_shared<ClientOptions>();
   CLI::App& command = program.AddCommand(
-      "status", "Show the mirror's key, its releases, workers and shards",
+      "status", "Show the mirror's key, its releases, channels, workers and shards",
       [options] {
         const auto code = ShowStatus(*options);
         return code ? *code : Fail(code.error());

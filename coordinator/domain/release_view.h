@@ -33,6 +33,7 @@ struct ReleaseView {
   std::string state;  // the word in SQL
   std::string message;
   bool latest = false;
+  bool pinned = false;  // never retired
   std::int64_t submitted_at_ms = 0;
   std::int64_t settled_at_ms = 0;
   std::uint64_t paths_total = 0;
@@ -112,6 +113,24 @@ struct StatusView {
   std::vector<ReleaseView> releases;
   std::vector<WorkerView> workers;
   std::vector<ShardView> shards;
+};
+
+// A path that one release has and another lacks.
+struct PathDifference {
+  bool added = false;  // else gone
+  std::string store_path;
+  std::string state;        // the word in SQL
+  std::uint64_t bytes = 0;  // of its NAR file; others may share it
+};
+
+// NARs count once, however many paths share them.
+struct DifferenceTotals {
+  std::uint64_t paths_added = 0;
+  std::uint64_t paths_gone = 0;
+  std::uint64_t nars_added = 0;
+  std::uint64_t nars_gone = 0;
+  std::uint64_t bytes_added = 0;
+  std::uint64_t bytes_gone = 0;
 };
 
 struct FailureView {

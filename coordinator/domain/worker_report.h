@@ -78,6 +78,8 @@ struct DriveReport {
   std::vector<ShardEntry> entries;  // shards
   bool is_index = false;
   std::uint64_t publish_batch = 0;  // the index
+  // Shards: block offsets of blobs whose blocks were cleared as asked.
+  std::vector<std::uint64_t> cleared{};
   IndexStanding index{};            // the index
 };
 
@@ -138,6 +140,8 @@ struct DesiredDrive {
   bool cut_tail = false;
   bool sealed = false;
   std::vector<std::string> drop_files{};
+  std::vector<std::string> delete_files{};
+  std::vector<BlobPlace> clear_blobs{};
 };
 
 struct DesiredPublish {

@@ -15,12 +15,14 @@ constexpr milliseconds kPlanInterval{200};
 constexpr milliseconds kLaneInterval{100};
 constexpr milliseconds kPublishInterval{100};
 constexpr milliseconds kSettleInterval{250};
+constexpr milliseconds kRetireInterval{1'000};
 constexpr milliseconds kAbandonedInterval{600'000};
 
 }  // namespace
 
 Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
-                         PublishLimits publish_limits, PlanStoreOptions plan_options)
+                         PublishLimits publish_limits, PlanStoreOptions plan_options,
+                         RetireOptions retire_options)
     : leader_(leader) {
   const auto add = [&](const char* name, milliseconds interval, BackgroundService::Round round) {
     services_.push_back(
@@ -58,6 +60,9 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
     HNX_TRY(settler->MarkSettled());
     return settler->SettleOne();
   });
+
+  auto retirer = std::make_shared<PgRetireStore>(pool, leader, description, retire_options);
+  add("retirer", kRetireInterval, [retirer] { return retirer->Step(); });
 }
 
 Maintenance::~Maintenance() {

@@ -1,6 +1,6 @@
 // Maintenance: the background services of a coordinator that belong to the store: leadership, lease
-// reaper, planner, carrier of blocks, publisher, settler. One named thread each; all of them idle
-// on a replica that does not lead.
+// reaper, planner, carrier of blocks, publisher, settler, retirer. One named thread each; all of
+// them idle on a replica that does not lead.
 #pragma once
 
 #include <memory>
@@ -12,6 +12,7 @@
 #include "coordinator/store/pg_plan_store.h"
 #include "coordinator/store/pg_pool.h"
 #include "coordinator/store/pg_publish_store.h"
+#include "coordinator/store/pg_retire_store.h"
 
 namespace hnx::coordinator {
 
@@ -19,7 +20,8 @@ class Maintenance final : public Service {
  public:
   // All references must outlive this object.
   Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
-              PublishLimits publish_limits = {}, PlanStoreOptions plan_options = {});
+              PublishLimits publish_limits = {}, PlanStoreOptions plan_options = {},
+              RetireOptions retire_options = {});
   ~Maintenance() override;
 
   void Start() override;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/retry_policy.h"
+#include "coordinator/rpc/channel_to_proto.h"
 #include "coordinator/rpc/list_submission.h"
 #include "coordinator/rpc/path_argument.h"
 #include "coordinator/rpc/release_to_proto.h"
@@ -24,6 +25,17 @@ constexpr std::size_t kPatternLengthMax = 512;
 // At most four messages a second; one look at the database each.
 constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr int kWatchTroublesMax = 40;
+
+bool HasEnded(const pb::Release& release) {
+  return release.state() == pb::RELEASE_STATE_SETTLED ||
+         release.state() == pb::RELEASE_STATE_PLANNED ||
+         release.state() == pb::RELEASE_STATE_REFUSED ||
+         release.state() == pb::RELEASE_STATE_CANCELLED ||
+         release.state() == pb::RELEASE_STATE_RETIRING ||
+         release.state() == pb::RELEASE_STATE_RETIRED;
+}
+
+}  // namespace
 
 Result<std::vector<std::string>> ReadPatterns(
     const google::protobuf::RepeatedPtrField<std::string>& patterns) {
@@ -47,19 +59,11 @@ Result<std::vector<std::string>> ReadPatterns(
   return read;
 }
 
-bool HasEnded(const pb::Release& release) {
-  return release.state() == pb::RELEASE_STATE_SETTLED ||
-         release.state() == pb::RELEASE_STATE_PLANNED ||
-         release.state() == pb::RELEASE_STATE_REFUSED ||
-         release.state() == pb::RELEASE_STATE_CANCELLED;
-}
-
-}  // namespace
-
 CoordinatorService::CoordinatorService(PgReleaseStore& store, PgControlStore& control,
-                                       CoordinatorServiceOptions options)
+                                       ReleaseStores stores, CoordinatorServiceOptions options)
     : store_(store),
       control_(control),
+      stores_(stores),
       options_(std::move(options)),
       calls_("client-calls", kCallThreads, kCallQueueMax),
       watchers_("watchers", kWatchersMax, 1) {}
@@ -150,7 +154,11 @@ grpc::ServerUnaryReactor* CoordinatorService::GetStatus(grpc::CallbackServerCont
                                                         pb::Status* response) {
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const StatusView view, store_.GetStatus());
+    HNX_ASSIGN_OR_RETURN(const auto channels, stores_.channels.List());
     *response = StatusToProto(view);
+    for (const ChannelView& channel : channels) {
+      *response->add_channels() = ChannelToProto(channel);
+    }
     return {};
   });
 }

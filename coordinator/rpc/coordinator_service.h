@@ -2,14 +2,29 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "coordinator/store/pg_channel_store.h"
 #include "coordinator/store/pg_control_store.h"
+#include "coordinator/store/pg_release_catalog.h"
 #include "coordinator/store/pg_release_store.h"
+#include "coordinator/store/pg_retire_store.h"
 #include "hypercore_nixos/v1/coordinator.grpc.pb.h"
 #include "rpc/handlers.h"
 #include "rpc/thread_pool.h"
 
 namespace hnx::coordinator {
+
+// What the calls of release_calls.cc and channel_calls.cc are answered from.
+struct ReleaseStores {
+  PgReleaseCatalog& catalog;
+  PgChannelStore& channels;
+  PgRetireStore& retirement;
+};
+
+// Regular expressions of a request: few, short and right, or kInvalidArgument.
+Result<std::vector<std::string>> ReadPatterns(
+    const google::protobuf::RepeatedPtrField<std::string>& patterns);
 
 struct CoordinatorServiceOptions {
   std::string upstream;
@@ -19,7 +34,7 @@ struct CoordinatorServiceOptions {
 class CoordinatorService final : public hypercore_nixos::v1::Coordinator::CallbackService {
  public:
   // The stores must outlive this object; the server must be stopped before it goes.
-  CoordinatorService(PgReleaseStore& store, PgControlStore& control,
+  CoordinatorService(PgReleaseStore& store, PgControlStore& control, ReleaseStores stores,
                      CoordinatorServiceOptions options);
 
   // Ends watchers, so that the server can stop.
@@ -65,6 +80,36 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
                                   const hypercore_nixos::v1::DrainRequest* request,
                                   hypercore_nixos::v1::WorkerStatus* response) override;
 
+  // release_calls.cc
+  grpc::ServerWriteReactor<hypercore_nixos::v1::Release>* ListReleases(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::ListReleasesRequest* request) override;
+  grpc::ServerWriteReactor<hypercore_nixos::v1::ReleaseDifference>* DiffReleases(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::DiffReleasesRequest* request) override;
+  grpc::ServerWriteReactor<hypercore_nixos::v1::ReleaseFileChunk>* ReadReleaseFile(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::ReadReleaseFileRequest* request) override;
+  grpc::ServerUnaryReactor* PinRelease(grpc::CallbackServerContext* context,
+                                       const hypercore_nixos::v1::PinReleaseRequest* request,
+                                       hypercore_nixos::v1::Release* response) override;
+
+  // channel_calls.cc
+  grpc::ServerUnaryReactor* FollowChannels(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::FollowChannelsRequest* request,
+      hypercore_nixos::v1::ChannelList* response) override;
+  grpc::ServerUnaryReactor* UnfollowChannels(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::UnfollowChannelsRequest* request,
+      hypercore_nixos::v1::ChannelList* response) override;
+  grpc::ServerUnaryReactor* SetRetention(grpc::CallbackServerContext* context,
+                                         const hypercore_nixos::v1::SetRetentionRequest* request,
+                                         hypercore_nixos::v1::ChannelList* response) override;
+  grpc::ServerWriteReactor<hypercore_nixos::v1::GarbageReport>* CollectGarbage(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::CollectGarbageRequest* request) override;
+
  private:
   Result<NewRelease> ReadSubmission(const hypercore_nixos::v1::Submission& submission) const;
   Result<Submitted> SubmitList(const NewRelease& release,
@@ -72,10 +117,12 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   bool stopping() const;
   // Until the next look at a watched release, or the stop.
   void PauseWatching();
+  Result<void> WatchGarbage(rpc::MessageWriter<hypercore_nixos::v1::GarbageReport>& out);
   Result<void> Watch(ReleaseId release, rpc::MessageWriter<hypercore_nixos::v1::Release>& out);
 
   PgReleaseStore& store_;
   PgControlStore& control_;
+  const ReleaseStores stores_;
   const CoordinatorServiceOptions options_;
   mutable Mutex stop_mutex_;
   CondVar stop_changed_;

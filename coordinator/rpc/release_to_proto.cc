@@ -16,7 +16,8 @@ pb::ReleaseState StateToProto(std::string_view state) {
       {"resolving", pb::RELEASE_STATE_RESOLVING}, {"walking", pb::RELEASE_STATE_WALKING},
       {"planned", pb::RELEASE_STATE_PLANNED},     {"mirroring", pb::RELEASE_STATE_MIRRORING},
       {"settled", pb::RELEASE_STATE_SETTLED},     {"refused", pb::RELEASE_STATE_REFUSED},
-      {"cancelled", pb::RELEASE_STATE_CANCELLED}};
+      {"cancelled", pb::RELEASE_STATE_CANCELLED}, {"retiring", pb::RELEASE_STATE_RETIRING},
+      {"retired", pb::RELEASE_STATE_RETIRED}};
   const auto found = kStates.find(state);
   return found == kStates.end() ? pb::RELEASE_STATE_UNSPECIFIED : found->second;
 }
@@ -60,6 +61,7 @@ pb::Release ReleaseToProto(const ReleaseView& view) {
   out.set_submitted_at_ms(view.submitted_at_ms);
   out.set_settled_at_ms(view.settled_at_ms);
   out.set_latest(view.latest);
+  out.set_pinned(view.pinned);
   if (view.plan) {
     PlanToProto(*view.plan, *out.mutable_plan());
   }
@@ -174,6 +176,27 @@ pb::WhyResponse PathToProto(const PathView& view) {
     event.set_at_ms(at_ms);
     event.set_what(what);
   }
+  return out;
+}
+
+pb::ReleaseDifference DifferenceToProto(const PathDifference& path) {
+  pb::ReleaseDifference out;
+  out.mutable_path()->set_added(path.added);
+  out.mutable_path()->set_store_path(path.store_path);
+  out.mutable_path()->set_state(path.state);
+  out.mutable_path()->set_bytes(path.bytes);
+  return out;
+}
+
+pb::ReleaseDifference TotalsToProto(const DifferenceTotals& totals) {
+  pb::ReleaseDifference out;
+  pb::DifferenceTotals& message = *out.mutable_totals();
+  message.set_paths_added(totals.paths_added);
+  message.set_paths_gone(totals.paths_gone);
+  message.set_nars_added(totals.nars_added);
+  message.set_nars_gone(totals.nars_gone);
+  message.set_bytes_added(totals.bytes_added);
+  message.set_bytes_gone(totals.bytes_gone);
   return out;
 }
 

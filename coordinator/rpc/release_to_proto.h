@@ -11,5 +11,7 @@ hypercore_nixos::v1::WorkerStatus WorkerToProto(const WorkerView& worker);
 hypercore_nixos::v1::Status StatusToProto(const StatusView& view);
 hypercore_nixos::v1::Failure FailureToProto(const FailureView& view);
 hypercore_nixos::v1::WhyResponse PathToProto(const PathView& view);
+hypercore_nixos::v1::ReleaseDifference DifferenceToProto(const PathDifference& path);
+hypercore_nixos::v1::ReleaseDifference TotalsToProto(const DifferenceTotals& totals);
 
 }  // namespace hnx::coordinator

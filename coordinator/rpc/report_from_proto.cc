@@ -152,6 +152,12 @@ Result<DriveReport> DriveFromProto(const pb::DriveState& drive) {
   }
   report.is_index = drive.kind() == pb::DriveState::KIND_INDEX;
   report.publish_batch = drive.publish_batch();
+  if (static_cast<std::size_t>(drive.cleared_size()) > kShardEntriesMax) {
+    return Wrong(fmt::format("a drive lists more than {} cleared blobs", kShardEntriesMax));
+  }
+  for (const std::uint64_t block : drive.cleared()) {
+    report.cleared.push_back(std::min(block, kSizeMax));
+  }
   HNX_ASSIGN_OR_RETURN(report.index, StandingFromProto(drive.index()));
   for (const pb::ShardEntry& entry : drive.entries()) {
     HNX_ASSIGN_OR_RETURN(ShardEntry parsed, EntryFromProto(entry));
@@ -280,6 +286,16 @@ void DesiredToProto(const DesiredState& desired, pb::SynchronizeResponse& respon
     out.set_sealed(drive.sealed);
     for (const std::string& file : drive.drop_files) {
       out.add_drop_files(file);
+    }
+    for (const std::string& file : drive.delete_files) {
+      out.add_delete_files(file);
+    }
+    for (const BlobPlace& blob : drive.clear_blobs) {
+      pb::BlobId& place = *out.add_clear_blobs();
+      place.set_byte_offset(blob.byte_offset);
+      place.set_block_offset(blob.block_offset);
+      place.set_block_length(blob.block_length);
+      place.set_byte_length(blob.byte_length);
     }
   }
   if (desired.publish) {

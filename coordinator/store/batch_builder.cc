@@ -63,6 +63,11 @@ void BatchBuilder::PutMirrorJson(ByteView newest_sha256) {
   transaction_.Exec(sql::kSetMirrorJson, Binary(sha256));
 }
 
+void BatchBuilder::Remove(const std::vector<std::string>& paths) {
+  transaction_.Exec(sql::kInsertRemovals, batch_, ordinal_, TextArray(paths));
+  ordinal_ += static_cast<int>(paths.size());
+}
+
 void BatchBuilder::PutPaths(const std::vector<PathId>& paths) {
   if (paths.empty()) {
     return;

@@ -33,6 +33,8 @@ class BatchBuilder {
   void PutText(const std::string& path, std::string_view text);
   // /mirror.json, when it would differ from the one in the newest batch (`newest_sha256`).
   void PutMirrorJson(ByteView newest_sha256);
+  // Entries that leave the index, in this order; what is not there is no error.
+  void Remove(const std::vector<std::string>& paths);
   // The paths' narinfos, and links to those of their NARs that the index does not list yet.
   void PutPaths(const std::vector<PathId>& paths);
 

@@ -97,9 +97,13 @@ Result<std::optional<DesiredDrive>> DriveTable::Shard(const DriveReport& drive) 
       answer.cut_tail = true;
       break;
     case DriveVerdict::kUnchanged:
+      // Deletions that an earlier process made and could not report any more.
+      EntriesGone(shard, drive.entries, true);
+      break;
     case DriveVerdict::kResync:
       break;
   }
+  Retired(shard, drive, answer);
   for (const pqxx::row& file :
        transaction_.Exec(sql::kDroppableCopies, shard, static_cast<std::int64_t>(kDropFilesMax))) {
     answer.drop_files.push_back(file[0].as<std::string>());
@@ -107,7 +111,52 @@ Result<std::optional<DesiredDrive>> DriveTable::Shard(const DriveReport& drive) 
   return std::optional(std::move(answer));
 }
 
+// First the entries of retired files go; once that is recorded, their blocks.
+void DriveTable::Retired(std::int64_t shard, const DriveReport& drive, DesiredDrive& answer) {
+  const auto limit = static_cast<std::int64_t>(kDropFilesMax);
+  if (!drive.cleared.empty()) {
+    PgArray blobs;
+    for (const std::uint64_t block : drive.cleared) {
+      blobs.Add(block);
+    }
+    transaction_.Exec(sql::kTakeCleared, shard, blobs.Literal());
+  }
+  if (answer.sealed) {
+    return;
+  }
+  for (const pqxx::row& row : transaction_.Exec(sql::kFilesToDelete, shard, limit)) {
+    answer.delete_files.push_back(row[0].as<std::string>());
+  }
+  for (const pqxx::row& row : transaction_.Exec(sql::kBlobsToClear, shard, limit)) {
+    answer.clear_blobs.push_back({.byte_offset = Unsigned(row["blob_byte_offset"]),
+                                  .block_offset = Unsigned(row["blob_block_offset"]),
+                                  .block_length = Unsigned(row["blob_block_length"]),
+                                  .byte_length = Unsigned(row["bytes"])});
+  }
+}
+
+// A file that was put again has an entry, but not the one of the retired copy.
+void DriveTable::EntriesGone(std::int64_t shard, const std::vector<ShardEntry>& entries,
+                             bool deleted_only) {
+  PgArray gone;
+  bool any = false;
+  for (const ShardEntry& entry : entries) {
+    if (entry.deleted || !deleted_only) {
+      gone.AddText(entry.file);
+      any = true;
+    }
+  }
+  if (!any) {
+    return;
+  }
+  transaction_.Exec(sql::kMarkEntriesGone, shard, gone.Literal());
+  if (deleted_only) {
+    transaction_.Exec(sql::kForgetExtraCopies, shard, gone.Literal());
+  }
+}
+
 void DriveTable::StoreEntries(std::int64_t shard, const std::vector<ShardEntry>& entries) {
+  EntriesGone(shard, entries, false);
   // Of several changes to one file the last is what the drive says.
   std::map<std::string_view, const ShardEntry*> stored;
   std::map<std::string_view, const ShardEntry*> deleted;

@@ -27,6 +27,8 @@ class DriveTable {
 
  private:
   void StoreEntries(std::int64_t shard, const std::vector<ShardEntry>& entries);
+  void EntriesGone(std::int64_t shard, const std::vector<ShardEntry>& entries, bool deleted_only);
+  void Retired(std::int64_t shard, const DriveReport& drive, DesiredDrive& answer);
 
   PgTransaction& transaction_;
   const WorkerReport& report_;

@@ -33,6 +33,7 @@ ReleaseView ReadReleaseView(const pqxx::row& row) {
                    .state = Text(row, "state"),
                    .message = Text(row, "message"),
                    .latest = row["is_latest"].as<bool>(),
+                   .pinned = row["pinned"].as<bool>(),
                    .submitted_at_ms = row["submitted_at_ms"].as<std::int64_t>(),
                    .settled_at_ms = row["settled_at_ms"].as<std::int64_t>(),
                    .paths_total = Count(row, "total"),

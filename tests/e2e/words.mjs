@@ -119,6 +119,11 @@ export class DemoChannel {
     this.#tool('stop', '--dir', this.dir)
   }
 
+  // One more channel, or one that exists, points to a release from now on.
+  point (channel, release) {
+    this.#tool('point', '--dir', this.dir, '--channel', channel, '--release', String(release))
+  }
+
   expected (release) {
     return JSON.parse(fs.readFileSync(path.join(this.dir, release ? `expected-${release}.json` : 'expected.json')))
   }
@@ -254,6 +259,7 @@ export class Mirror {
         '--role', 'index', '--index-key-file', indexKey, ...this.indexOptions]).start()
     }
     this.key = await until('the index worker makes its drive', START_TIMEOUT_MS, () => this.status()?.mirror_key)
+    if (!this.within.length) this.indexId = this.status().mirror_key_z32
     if (this.within.length) return // its gateway could not be asked from here
     this.#add('gateway', ['gateway', 'serve', '--listen', this.gatewayAddress, '--index', this.key,
       ...this.drives().flatMap((dir) => ['--drives', dir])]).start()
@@ -276,6 +282,49 @@ export class Mirror {
   status (address = this.address) {
     const done = this.run('coordinator', 'status', '--coordinator', address, '--json')
     return done.status === 0 ? JSON.parse(done.stdout) : undefined
+  }
+
+  // Runs a client command of the coordinator.
+  coordinator (command, ...words) {
+    return this.run('coordinator', command, '--coordinator', this.address, ...words)
+  }
+
+  // The JSON lines of one that must succeed.
+  told (command, ...words) {
+    const done = this.coordinator(command, '--json', ...words)
+    check(done.status === 0, `coordinator ${command} ${words.join(' ')}: status ${done.status}: ${done.stderr}`)
+    return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))
+  }
+
+  // Runs SQL in the coordinator's private database: for what only a clock would do otherwise.
+  sql (statement) {
+    const folder = path.join(this.dir, 'coordinator/postgres')
+    const pid = [folder, ...fs.readdirSync(folder).map((name) => path.join(folder, name))]
+      .map((name) => path.join(name, 'postmaster.pid')).find((name) => fs.existsSync(name))
+    check(pid, `no server runs in ${folder}`)
+    const socket = fs.readFileSync(pid, 'utf8').split('\n')[4]
+    const done = spawnSync('psql', ['-X', '-q', '-h', socket, '-U', 'hnx', '-d', 'postgres', '-At', '-v', 'ON_ERROR_STOP=1', '-c', statement],
+      { encoding: 'utf8' })
+    check(done.status === 0, `psql: ${done.stderr}`)
+    return done.stdout.trim()
+  }
+
+  // Bytes that the content of the shards takes on the disk.
+  shardBytesOnDisk () {
+    let bytes = 0
+    const visit = (folder) => {
+      for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+        const name = path.join(folder, entry.name)
+        if (entry.isDirectory()) visit(name)
+        else if (entry.name === 'data') bytes += fs.statSync(name).blocks * 512
+      }
+    }
+    for (const drives of this.drives()) {
+      for (const id of fs.readdirSync(drives)) {
+        if (id !== this.indexId) visit(path.join(drives, id))
+      }
+    }
+    return bytes
   }
 
   // Resolves with the exit status of `coordinator submit`.
@@ -315,9 +364,9 @@ export class Mirror {
     return body
   }
 
-  async manifest (release) {
+  async manifest (release, channel = this.channel.info.channel) {
     // The gateway looks for a new version of the index twice a second.
-    const url = `/channels/${this.channel.info.channel}/${release}/manifest.json`
+    const url = `/channels/${channel}/${release}/manifest.json`
     const body = await until(`the gateway shows the manifest of ${release}`, REFRESH_TIMEOUT_MS, () => this.get(url))
     return JSON.parse(body)
   }

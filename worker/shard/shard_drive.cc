@@ -176,6 +176,35 @@ Result<void> ShardDrive::Drop(std::string_view file) {
   return {};
 }
 
+Result<void> ShardDrive::DeleteEntries(std::span<const std::string> files) {
+  HNX_CHECK(batch_ == nullptr);
+  HNX_ASSIGN_OR_RETURN(const auto batch, drive_->BeginBatch());
+  for (const std::string& file : files) {
+    const std::string path = mirror::NarPath(file);
+    HNX_ASSIGN_OR_RETURN(const auto entry, drive_->Entry(path));
+    if (entry) {
+      HNX_TRY(batch->Del(path));
+    }
+  }
+  CrashPoint("worker.before_delete");
+  HNX_TRY(batch->Commit());
+  CrashPoint("worker.after_delete");
+  return {};
+}
+
+Result<void> ShardDrive::Clear(const hyper::BlobId& blob) {
+  HNX_CHECK(batch_ == nullptr);
+  const hyper::DriveHead head = drive_->head();
+  if (blob.block_offset + blob.block_length > head.content_length) {
+    return Error{ErrorCode::kOutOfRange,
+                 fmt::format("blob at block {} lies beyond the shard's {} blocks",
+                             blob.block_offset, head.content_length)};
+  }
+  auto cleared = drive_->Clear(blob);
+  CrashPoint("worker.after_clear");
+  return cleared;
+}
+
 Result<hyper::DriveHead> ShardDrive::CutTail(const hyper::DriveHead& to) {
   HNX_CHECK(batch_ == nullptr);
   return drive_->CutUnannouncedTail(to.db_length, to.content_length);

@@ -57,6 +57,11 @@ class ShardDrive {
   // Gives the room back, then deletes the entry, and commits. Nothing staged, please. Absent files
   // are no error: what is asked for is that they are gone.
   Result<void> Drop(std::string_view file);
+  // Deletes the entries, in one commit; their content stays. Nothing staged, please; absent files
+  // are no error.
+  Result<void> DeleteEntries(std::span<const std::string> files);
+  // Gives the room of a blob back that no entry names. kUnavailable: a reader is sending it.
+  Result<void> Clear(const hyper::BlobId& blob);
   Result<hyper::DriveHead> CutTail(const hyper::DriveHead& to);
 
  private:

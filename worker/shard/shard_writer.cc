@@ -111,6 +111,7 @@ ShardState ShardWriter::State() const {
   state.head = ledger_->head();
   state.base = ledger_->base();
   state.standing = ledger_->standing();
+  state.cleared.assign(cleared_.begin(), cleared_.end());
   if (state.base && state.standing != Standing::kNeedsTail) {
     state.entries = ledger_->EntriesAboveBase();
   }
@@ -159,6 +160,7 @@ void ShardWriter::Apply(const Verdict& verdict) {
         Push(DropFile{file}, 0);
       }
     }
+    TakeRetirement(verdict);
     changed_.NotifyAll();  // a sealed, wholly recorded shard may close
   }
   if (!why.empty()) {
@@ -446,6 +448,9 @@ void ShardWriter::Handle(DropFile& command) {
   auto drive = Drive();
   if (drive.has_value() && !(*drive)->writing()) {
     Commit();
+  }
+  // What was put again since is another copy than the one that was to go.
+  if (drive.has_value() && !(*drive)->writing() && !WasPutAgain(command.file)) {
     auto dropped = (*drive)->Drop(command.file);
     TellHead();
     MutexLock lock(mutex_);

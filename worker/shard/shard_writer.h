@@ -48,6 +48,8 @@ struct ShardState {
   hyper::DriveHead head;
   std::optional<hyper::DriveHead> base;
   std::vector<ShardEntry> entries;
+  // Block offsets of blobs that were cleared as the coordinator asked and that it still asks for.
+  std::vector<std::uint64_t> cleared;
   ShardLedger::Standing standing = ShardLedger::Standing::kUnconfirmed;
   bool sealed = false;
 };
@@ -102,6 +104,8 @@ class ShardWriter {
     bool cut_tail = false;
     bool sealed = false;
     std::vector<std::string> drop_files;
+    std::vector<std::string> delete_files;  // entries only
+    std::vector<hyper::BlobId> clear_blobs;
   };
   void Apply(const Verdict& verdict) HNX_EXCLUDES(mutex_);
   // Not in the coordinator's answer.
@@ -129,7 +133,14 @@ class ShardWriter {
   struct DropFile {
     std::string file;
   };
-  using Item = std::variant<Put, StreamPiece, StreamEnd, ReadTail, CutTail, DropFile>;
+  struct DeleteFiles {
+    std::vector<std::string> files;
+  };
+  struct ClearBlobs {
+    std::vector<hyper::BlobId> blobs;
+  };
+  using Item = std::variant<Put, StreamPiece, StreamEnd, ReadTail, CutTail, DropFile, DeleteFiles,
+                            ClearBlobs>;
 
   void Push(Item item, std::uint64_t bytes) HNX_REQUIRES(mutex_);
   void Run();
@@ -143,6 +154,11 @@ class ShardWriter {
   void Handle(ReadTail& command);
   void Handle(CutTail& command);
   void Handle(DropFile& command);
+  // shard_retirement.cc
+  void Handle(DeleteFiles& command);
+  void Handle(ClearBlobs& command);
+  void TakeRetirement(const Verdict& verdict) HNX_REQUIRES(mutex_);
+  bool WasPutAgain(const std::string& file) const HNX_EXCLUDES(mutex_);
   bool CommitIsDue() const;
   void Commit();
   void CloseWhenDormant();
@@ -170,6 +186,9 @@ class ShardWriter {
   std::uint64_t queued_bytes_ HNX_GUARDED_BY(mutex_) = 0;
   std::uint64_t size_bytes_ HNX_GUARDED_BY(mutex_) = 0;
   std::set<std::string> dropping_ HNX_GUARDED_BY(mutex_);
+  std::set<std::string> deleting_ HNX_GUARDED_BY(mutex_);
+  std::set<std::uint64_t> clearing_ HNX_GUARDED_BY(mutex_);  // by block offset
+  std::set<std::uint64_t> cleared_ HNX_GUARDED_BY(mutex_);
   bool fresh_ HNX_GUARDED_BY(mutex_);
   bool broken_ HNX_GUARDED_BY(mutex_) = false;
   bool sealed_ HNX_GUARDED_BY(mutex_) = false;

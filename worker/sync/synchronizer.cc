@@ -150,6 +150,9 @@ void Synchronizer::AddDrives(Request* request) {
         ToMessage(entry, drive->add_entries());
       }
     }
+    for (const std::uint64_t block : state.cleared) {
+      drive->add_cleared(block);
+    }
     asked_.insert(drive->key());
   }
   if (parts_.index != nullptr) {
@@ -220,6 +223,23 @@ void Synchronizer::ApplyJobs(const Response& response) {
   }
 }
 
+namespace {
+
+std::vector<hyper::BlobId> BlobsOf(const google::protobuf::RepeatedPtrField<pb::BlobId>& messages) {
+  std::vector<hyper::BlobId> blobs;
+  for (const pb::BlobId& message : messages) {
+    hyper::BlobId blob;
+    blob.byte_offset = message.byte_offset();
+    blob.block_offset = message.block_offset();
+    blob.block_length = message.block_length();
+    blob.byte_length = message.byte_length();
+    blobs.push_back(blob);
+  }
+  return blobs;
+}
+
+}  // namespace
+
 void Synchronizer::ApplyDrives(const Response& response) {
   std::map<std::string, const pb::RecordedDrive*> recorded;
   for (const pb::RecordedDrive& drive : response.drives()) {
@@ -243,7 +263,9 @@ void Synchronizer::ApplyDrives(const Response& response) {
       shard->Apply({*head,
                     found->second->cut_tail(),
                     found->second->sealed(),
-                    {found->second->drop_files().begin(), found->second->drop_files().end()}});
+                    {found->second->drop_files().begin(), found->second->drop_files().end()},
+                    {found->second->delete_files().begin(), found->second->delete_files().end()},
+                    BlobsOf(found->second->clear_blobs())});
       if (parts_.heads != nullptr) {
         parts_.heads->Recorded(*state.key, *head);
       }

@@ -43,12 +43,12 @@ WHERE id IN (SELECT id FROM release
              WHERE is_list AND state = 'resolving' AND submitted_at < now() - interval '1 hour' LIMIT 10)
 
 -- name: GetReleases
--- $1: one release, 0: the newest, -1: the newest $2.
+-- $1: one release, 0: the newest, -1: the newest $2 that are not retired.
 WITH chosen AS (
-    SELECT * FROM release WHERE $1 <= 0 OR id = $1
+    SELECT * FROM release WHERE ($1 <= 0 OR id = $1) AND ($1 >= 0 OR state::text <> 'retired')
     ORDER BY id DESC LIMIT CASE WHEN $1 < 0 THEN $2::bigint ELSE 1 END
 )
-SELECT r.id, r.channel, r.name, r.revision, r.state, r.message, r.is_latest, r.bytes_reused, r.priority,
+SELECT r.id, r.channel, r.name, r.revision, r.state, r.message, r.is_latest, r.pinned, r.bytes_reused, r.priority,
        r.paused_at IS NOT NULL AS paused, r.pause_reason,
        (extract(epoch FROM r.submitted_at) * 1000)::bigint AS submitted_at_ms,
        coalesce((extract(epoch FROM r.settled_at) * 1000)::bigint, 0) AS settled_at_ms,

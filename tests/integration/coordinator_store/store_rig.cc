@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -110,10 +111,24 @@ void StoreRig::BecomeLeaderAnew() {
   settler = std::make_unique<PgSettleStore>(*pool, *leader, description);
   reaper = std::make_unique<PgLeaseReaper>(*pool, *leader);
   lanes = std::make_unique<PgLaneStore>(*pool, *leader, 7);
+  RetireOptions retire;
+  retire.run_interval = std::chrono::milliseconds(0);
+  retire.batch_paths_max = 3;
+  retire.batches_ahead_max = 2;
+  retire.chunk_paths = 2;
+  retirer = std::make_unique<PgRetireStore>(*pool, *leader, description, retire);
 }
 
 ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name, bool plan_only,
                            int priority) {
+  std::vector<int> all(upstream.size());
+  std::iota(all.begin(), all.end(), 0);
+  return SubmitRoots(upstream, all, name, "r1", plan_only, priority);
+}
+
+ReleaseId StoreRig::SubmitRoots(const FakeUpstream& upstream, const std::vector<int>& paths,
+                                const std::string& name, const std::string& release_name,
+                                bool plan_only, int priority) {
   const NewRelease submission{.channel = name,
                               .upstream_url = "http://upstream",
                               .match = {},
@@ -125,11 +140,11 @@ ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name
                               .is_list = true};
   const ReleaseId release = Must(releases->Submit(submission)).release;
   std::vector<PathName> roots;
-  for (std::size_t path = 0; path < upstream.size(); ++path) {
-    roots.push_back({HashOf(static_cast<int>(path)), upstream[path].name});
+  for (const int path : paths) {
+    roots.push_back({HashOf(path), upstream[static_cast<std::size_t>(path)].name});
   }
   Must(releases->AddListRoots(release, roots));
-  const Submitted named = Must(releases->NameList(release, "r1", submission));
+  const Submitted named = Must(releases->NameList(release, release_name, submission));
   if (!named.existed) {
     Walk(release, upstream);
   }
@@ -181,6 +196,13 @@ void StoreRig::Walk(ReleaseId release, const FakeUpstream& upstream) {
 
 void StoreRig::Plan() {
   while (Must(planner->PlanStep()) || Must(lanes->RelaneStep())) {
+  }
+}
+
+void StoreRig::Retire() {
+  // A run that ends may begin the next one at once: a bound, and not an end.
+  constexpr int kStepsMax = 200;
+  for (int step = 0; step < kStepsMax && Must(retirer->Step()); ++step) {
   }
 }
 
@@ -236,6 +258,7 @@ WorkerReport FakeWorker::Report() {
       drive.entries.push_back(entry);
     }
   }
+  drive.cleared = to_report_cleared_;
   report.drives.push_back(std::move(drive));
   return report;
 }
@@ -269,6 +292,39 @@ void FakeWorker::Obey(const DesiredState& desired) {
     log_.emplace_back(gone, head);
     files_.erase(file);
   }
+  ObeyRetirement(desired.drives[0]);
+}
+
+void FakeWorker::ObeyRetirement(const DesiredDrive& drive) {
+  for (const std::string& file : drive.delete_files) {
+    const auto unrecorded = std::find_if(log_.begin(), log_.end(), [&](const auto& item) {
+      return item.first.file == file && !item.first.deleted &&
+             item.second.db_length > base->db_length;
+    });
+    if (unrecorded != log_.end()) {
+      continue;  // it was put again since
+    }
+    ShardEntry gone;
+    gone.file = file;
+    gone.deleted = true;
+    head = Grow(head, "-" + file, 0);
+    log_.emplace_back(gone, head);
+    files_.erase(file);
+  }
+  to_report_cleared_.clear();
+  for (const BlobPlace& blob : drive.clear_blobs) {
+    for (const auto& [file, entry] : files_) {
+      ASSERT_NE(entry.blob.block_offset, blob.block_offset) << file << " has an entry still";
+    }
+    cleared_.insert(blob.block_offset);
+    to_report_cleared_.push_back(blob.block_offset);
+  }
+}
+
+int FakeWorker::appended(const std::string& file) const {
+  return static_cast<int>(std::count_if(log_.begin(), log_.end(), [&](const auto& item) {
+    return item.first.file == file && !item.first.deleted;
+  }));
 }
 
 void FakeWorker::Work(int nars) {
@@ -448,6 +504,7 @@ void FakeIndex::Apply(std::uint64_t number) {
             break;
           case PublishStep::Kind::kRemove:
             files_.erase(step.path);
+            links_.erase(step.path);
             break;
         }
         return {};

@@ -18,6 +18,7 @@
 #include "coordinator/store/pg_plan_store.h"
 #include "coordinator/store/pg_publish_store.h"
 #include "coordinator/store/pg_release_store.h"
+#include "coordinator/store/pg_retire_store.h"
 #include "coordinator/store/pg_settle_store.h"
 #include "coordinator/store/pg_synchronizer.h"
 #include "coordinator/store/pg_walk_store.h"
@@ -45,13 +46,19 @@ struct StoreRig {
 
   // Submits all paths as a list and walks them. The release.
   coordinator::ReleaseId Submit(const FakeUpstream& upstream, const std::string& name = "paths",
-                                bool plan_only = false, int priority = 0);
+                                 bool plan_only = false, int priority = 0);
+  // Only these of its paths, as one release of a list.
+  coordinator::ReleaseId SubmitRoots(const FakeUpstream& upstream, const std::vector<int>& paths,
+                                     const std::string& name, const std::string& release_name,
+                                     bool plan_only = false, int priority = 0);
   // Walks what is in the release's frontier.
   void Walk(coordinator::ReleaseId release, const FakeUpstream& upstream);
   // Plans until there is nothing to plan.
   void Plan();
   // All background services, until none has anything to do.
   void Background();
+  // Takes steps of retirement, until there is nothing to do at once.
+  void Retire();
   // A new process takes over.
   void BecomeLeaderAnew();
   coordinator::ReleaseView View(coordinator::ReleaseId release);
@@ -69,6 +76,7 @@ struct StoreRig {
   std::unique_ptr<coordinator::PgLeaseReaper> reaper;
   std::unique_ptr<coordinator::PgLaneStore> lanes;
   std::unique_ptr<coordinator::PgControlStore> control;
+  std::unique_ptr<coordinator::PgRetireStore> retirer;
   std::unique_ptr<coordinator::PgSynchronizer> synchronizer;
   coordinator::JobLimits job_limits;
   int replicas = 0;
@@ -91,6 +99,10 @@ class FakeWorker {
   std::size_t jobs() const { return jobs_.size(); }
   // Numbers of the NARs in its jobs that it has not come to.
   std::set<int> Waiting() const;
+  // Blobs that were cleared, by their block.
+  const std::set<std::uint64_t>& cleared() const { return cleared_; }
+  // How often a file was appended.
+  int appended(const std::string& file) const;
 
   std::uint64_t incarnation = 1;
   std::uint64_t nonce;
@@ -103,6 +115,7 @@ class FakeWorker {
 
  private:
   void Obey(const coordinator::DesiredState& desired);
+  void ObeyRetirement(const coordinator::DesiredDrive& drive);
   void Append(const coordinator::NarUnit& nar);
 
   StoreRig& rig_;
@@ -117,6 +130,8 @@ class FakeWorker {
     std::set<std::int64_t> done;
   };
   std::map<std::int64_t, HeldJob> jobs_;
+  std::set<std::uint64_t> cleared_;
+  std::vector<std::uint64_t> to_report_cleared_;
 };
 
 // The index worker: applies batches and checks, after each, that what is published is closed under

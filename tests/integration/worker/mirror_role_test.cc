@@ -393,6 +393,38 @@ TEST_F(MirrorRoleTest, DropsACopyAndGivesItsRoomBack) {
       [&](const State& s) { return s.drives.begin()->second.drop_files.empty(); }));
 }
 
+TEST_F(MirrorRoleTest, DeletesEntriesThenClearsBlocksAndSaysSoUntilItIsNotAskedAnyMore) {
+  StartWorker();
+  const SampleNar goes = MakeNar(34, 500'000);
+  const SampleNar stays = MakeNar(35, 100'000);
+  ASSERT_TRUE(coordinator_.RunJob({Serve(goes), Serve(stays)}));
+  pb::BlobId blob;
+  coordinator_.With([&](State& state) {
+    blob = state.entries.at(goes.name).front().second.blob();
+    state.drives.begin()->second.delete_files = {goes.name};
+  });
+  const auto drive_of = [](const State& s) { return s.drives.begin()->second; };
+  ASSERT_TRUE(
+      coordinator_.WaitFor([&](const State& s) { return drive_of(s).delete_files.empty(); }));
+  EXPECT_EQ(coordinator_.Copies(goes.name), 0U);
+  EXPECT_EQ(FilesOnDisk().size(), 1U);
+  coordinator_.With([&](State& state) { state.drives.begin()->second.clear_blobs = {blob}; });
+  ASSERT_TRUE(
+      coordinator_.WaitFor([&](const State& s) { return drive_of(s).clear_blobs.empty(); }));
+  EXPECT_EQ(Stored(stays.name), stays.file);
+  // Both asked again, as after a lost report: each is said again.
+  coordinator_.With([&](State& state) {
+    state.drives.begin()->second.delete_files = {goes.name};
+    state.drives.begin()->second.clear_blobs = {blob};
+  });
+  ASSERT_TRUE(coordinator_.WaitFor([&](const State& s) {
+    return drive_of(s).delete_files.empty() && drive_of(s).clear_blobs.empty();
+  }));
+  // The same NAR once more: another copy, which nobody asked to have removed.
+  ASSERT_TRUE(coordinator_.RunJob({Serve(goes)}));
+  EXPECT_EQ(Stored(goes.name), goes.file);
+}
+
 TEST_F(MirrorRoleTest, ANewerIncarnationEndsTheWorker) {
   StartWorker();
   ASSERT_TRUE(coordinator_.WaitFor([](const State& s) { return s.calls > 0; }));

@@ -114,6 +114,10 @@ grpc::Status FakeCoordinator::Synchronize(grpc::ServerContext* /*context*/,
 void FakeCoordinator::Record(const pb::DriveState& state) {
   Drive& drive = state_.drives[state.key()];
   drive.kind = state.kind();
+  for (const std::uint64_t block : state.cleared()) {
+    std::erase_if(drive.clear_blobs,
+                  [&](const pb::BlobId& blob) { return blob.block_offset() == block; });
+  }
   if (!state.has_base() || !Same(state.base(), drive.recorded) || !state_.accept) {
     return;
   }
@@ -132,6 +136,7 @@ void FakeCoordinator::Record(const pb::DriveState& state) {
       copies.emplace_back(state.key(), entry);
     } else {
       std::erase(drive.drop_files, entry.file());
+      std::erase(drive.delete_files, entry.file());
     }
   }
 }
@@ -152,6 +157,12 @@ void FakeCoordinator::Answer(const pb::SynchronizeRequest& request,
     recorded->set_sealed(drive.sealed);
     for (const auto& file : drive.drop_files) {
       recorded->add_drop_files(file);
+    }
+    for (const auto& file : drive.delete_files) {
+      recorded->add_delete_files(file);
+    }
+    for (const auto& blob : drive.clear_blobs) {
+      *recorded->add_clear_blobs() = blob;
     }
     if (drive.kind == pb::DriveState::KIND_INDEX &&
         state_.batches_accepted < state_.batches.size()) {

@@ -28,6 +28,8 @@ class FakeCoordinator final : public pb::WorkerGateway::Service {
     bool sealed = false;
     bool forgotten = false;  // not in answers any more
     std::vector<std::string> drop_files;
+    std::vector<std::string> delete_files;
+    std::vector<pb::BlobId> clear_blobs;
   };
   struct State {
     std::map<std::string, Drive> drives;                                                 // by key
