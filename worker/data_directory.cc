@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "base/crash_point.h"
 #include "base/hex.h"
@@ -134,7 +135,24 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const fs::path& root)
   HNX_ASSIGN_OR_RETURN(const Bytes nonce, RandomBytes(sizeof data->nonce_));
   data->nonce_ = LoadLe64(nonce);
   HNX_TRY(RemoveHalfMadeDrives(root / "drives"));
+  HNX_ASSIGN_OR_RETURN(data->drives_, OpenFile(root / "drives", O_RDONLY | O_DIRECTORY));
   return data;
+}
+
+Result<void> DataDirectory::CheckThere() const {
+  for (const auto& [file, path] :
+       {std::pair(lock_.get(), root_ / "lock"), std::pair(drives_.get(), root_ / "drives")}) {
+    struct stat held = {};
+    struct stat named = {};
+    if (::fstat(file, &held) != 0 || ::stat(path.c_str(), &named) != 0 ||
+        held.st_dev != named.st_dev || held.st_ino != named.st_ino) {
+      return DataLoss(fmt::format(
+          "{} was deleted, replaced or unmounted while this worker ran: nothing that it holds can "
+          "be counted on; start it again on the disk that it is to have",
+          path.string()));
+    }
+  }
+  return {};
 }
 
 fs::path DataDirectory::DriveFolder(const hyper::DriveKey& key) const {

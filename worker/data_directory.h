@@ -39,6 +39,9 @@ class DataDirectory {
   // Random, of this process alone.
   std::uint64_t nonce() const { return nonce_; }
 
+  // kDataLoss: it was deleted, replaced or unmounted under this process.
+  Result<void> CheckThere() const;
+
   std::filesystem::path DriveFolder(const hyper::DriveKey& key) const;
   // Sorted by id.
   Result<std::vector<hyper::DriveKey>> ListDrives() const;
@@ -67,6 +70,7 @@ class DataDirectory {
 
   std::filesystem::path root_;
   UniqueFd lock_;
+  UniqueFd drives_;  // the folder, to know it again
   std::string worker_id_;
   std::uint64_t incarnation_ = 0;
   std::uint64_t nonce_ = 0;

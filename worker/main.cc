@@ -10,6 +10,7 @@
 #include "cli/option.h"
 #include "cli/program.h"
 #include "cli/stop_signal.h"
+#include "worker/grace_period.h"
 #include "worker/index_key.h"
 #include "worker/worker.h"
 #include "worker/worker_options.h"
@@ -57,7 +58,14 @@ cli::ExitCode Run(WorkerOptions options, cli::StopSignal& signal) {
     Log("worker")->error("a newer process of this worker runs; this one ends");
     std::_Exit(kExitSuperseded);
   }
-  (*worker)->Stop(false);
+  {
+    const GracePeriod grace(options.grace, [] {
+      Log("worker")->error("did not end within --grace; what is not committed is lost");
+      std::_Exit(static_cast<int>(cli::ExitCode::kFailure));
+    });
+    (*worker)->Stop(false);
+    worker->reset();
+  }
   return end == End::kNone ? cli::ExitCode::kOk : cli::ExitCode::kFailure;
 }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/program.h"
 #include "http/metrics_endpoint.h"
@@ -17,7 +18,8 @@
 namespace hnx::worker {
 namespace {
 
-constexpr std::chrono::milliseconds kLeaveTimeMax{4000};
+// Of the grace period, for what comes after the last word to the coordinator.
+constexpr std::chrono::milliseconds kEndTime{500};
 // Beyond the decoders, so that one is never without a shard to stream into.
 constexpr std::size_t kStreamsBeyondDecoders = 1;
 
@@ -81,6 +83,7 @@ class RunningWorker final : public Worker {
     if (std::exchange(stopped_, true)) {
       return;
     }
+    const auto grace_end = Clock::Real().Steady() + options_.grace;
     if (superseded) {
       coordinator_->Stop();
       if (peers_ != nullptr) {
@@ -102,7 +105,8 @@ class RunningWorker final : public Worker {
       shards_->Stop();
     }
     if (!superseded && synchronizer_ != nullptr) {
-      synchronizer_->Leave(kLeaveTimeMax);
+      const auto left = grace_end - Clock::Real().Steady() - kEndTime;
+      synchronizer_->Leave(std::chrono::duration_cast<std::chrono::milliseconds>(left));
     }
     metrics_endpoint_.reset();
     if (peers_ != nullptr) {

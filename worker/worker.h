@@ -25,8 +25,9 @@ class Worker {
       std::function<bool()> stopping = {});
   virtual ~Worker() = default;
 
-  // Abandons NARs in flight, commits what is verified, says so to the coordinator. `superseded`:
-  // another process owns the directory now; nothing is committed or said. Within ten seconds.
+  // Abandons NARs in flight, commits what is verified, says so to the coordinator within
+  // the options' grace. `superseded`: another process owns the directory now; nothing is committed
+  // or said.
   virtual void Stop(bool superseded) = 0;
 
   // Where peers read its drives, "127.0.0.1:4711"; empty: not over TCP.

@@ -91,6 +91,9 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
                "Bytes a second, all downloads together; 0 is no limit");
   cli::AddOption(app, "--import-dir", options.import_dir,
                  "Folder below which file:// URLs of an import are read; default: none are");
+  cli::AddDuration(app, "--grace", options.grace,
+                   "From SIGTERM to the end at most: leases end, what is verified is committed and "
+                   "reported, the rest is left to others");
   cli::AddOption(app, "--listen-metrics", options.listen_metrics,
                  "HOST:PORT for /metrics, /healthz and /readyz; default: not served");
   cli::AddOption(app, "--listen-peers", options.peers.listen,
@@ -132,6 +135,9 @@ Result<void> Complete(WorkerOptions* options) {
   }
   if (options->peers.connections_max == 0) {
     return InvalidArgument("--peer-connections-max: at least 1");
+  }
+  if (options->grace < kGraceMin) {
+    return InvalidArgument("--grace: at least 1s");
   }
   if (options->shard_size_max == 0) {
     return InvalidArgument("--shard-size-max: more than 0");

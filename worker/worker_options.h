@@ -1,6 +1,7 @@
 // What an operator says to a worker: flags, environment (HNX_...) and configuration file.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -9,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/result.h"
+#include "worker/grace_period.h"
 #include "worker/peers/peer_server.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/shard/shard_writer.h"
@@ -41,6 +43,8 @@ struct WorkerOptions {
   std::uint64_t download_rate_max = 0;  // bytes a second; 0: no limit
   std::string import_dir;
   std::string listen_metrics;
+  // From SIGTERM to the end, at most.
+  std::chrono::milliseconds grace = kGraceDefault;
   PeerServerOptions peers;
 
   // Worked out by Complete.

@@ -15,6 +15,7 @@ void AddClientCommands(cli::Program& program) {
   AddPriorityCommand(program);
   AddWorkersCommand(program);
   AddDrainCommands(program);
+  AddForgetCommand(program);
   AddReleasesCommand(program);
   AddDiffCommand(program);
   AddManifestCommand(program);

@@ -22,6 +22,7 @@ void AddCancelCommand(cli::Program& program);
 void AddPriorityCommand(cli::Program& program);
 void AddWorkersCommand(cli::Program& program);
 void AddDrainCommands(cli::Program& program);
+void AddForgetCommand(cli::Program& program);
 void AddReleasesCommand(cli::Program& program);
 void AddDiffCommand(cli::Program& program);
 void AddManifestCommand(cli::Program& program);

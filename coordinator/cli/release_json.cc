@@ -116,7 +116,12 @@ Json ToJson(const pb::WorkerStatus& worker) {
           {"draining", worker.draining()},
           {"removable", worker.removable()},
           {"lone_shards", TextArray(worker.lone_shards())},
-          {"lone_index", worker.lone_index()}};
+          {"lone_index", worker.lone_index()},
+          {"forgotten", worker.forgotten()},
+          {"disk_full", worker.disk_full()},
+          {"shards", worker.shards()},
+          {"shards_lost", worker.shards_lost()},
+          {"version", worker.version()}};
 }
 
 Json ToJson(const pb::Release& release) {

@@ -4,6 +4,7 @@
 
 #include "cli/terminal.h"
 #include "cli/units.h"
+#include "coordinator/cli/release_text.h"
 
 namespace hnx::coordinator {
 
@@ -31,15 +32,28 @@ std::string DrainText(const pb::WorkerStatus& worker) {
 }
 
 std::string WorkerText(const pb::WorkerStatus& worker) {
-  std::string text = fmt::format("  {:<20} {:<5} {} jobs, {} stored, {} free\n",
-                                 cli::Printable(worker.name()), worker.alive() ? "alive" : "away",
-                                 worker.jobs(), cli::FormatBytes(worker.bytes_stored()),
-                                 cli::FormatBytes(worker.disk_free_bytes()));
+  const char* state = worker.forgotten() ? "forgotten" : worker.alive() ? "alive" : "away";
+  std::string text =
+      fmt::format("  {:<20} {:<9} {} jobs, {} stored, {} free\n", cli::Printable(worker.name()),
+                  state, worker.jobs(), cli::FormatBytes(worker.bytes_stored()),
+                  cli::FormatBytes(worker.disk_free_bytes()));
   if (worker.paused()) {
     text += fmt::format("        paused: {}\n", cli::Printable(worker.pause_reason()));
   }
   if (worker.draining()) {
     text += fmt::format("        {}\n", DrainText(worker));
+  }
+  if (!worker.alive() && !worker.forgotten()) {
+    text +=
+        fmt::format("        last heard of {}; if its disk is gone, say `coordinator forget {}`\n",
+                    FormatTime(worker.last_seen_ms()), worker.id());
+  }
+  if (worker.disk_full() && worker.alive()) {
+    text += "        its disk has no room: it takes no work until there is some\n";
+  }
+  if (worker.shards_lost() > 0) {
+    text += fmt::format("        {} of its {} shards are lost\n", worker.shards_lost(),
+                        worker.shards());
   }
   return text;
 }

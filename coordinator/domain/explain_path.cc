@@ -28,6 +28,14 @@ std::string ExplainNar(const PathFacts& facts) {
 
 std::string ExplainPath(const PathFacts& facts) {
   if (facts.state == "published") {
+    if (facts.nar_state != "stored") {
+      return "published; the shard with its NAR was lost, and " +
+             (facts.nar_state == "missing" || facts.nar_state == "set_aside"
+                  ? fmt::format("it could not be brought back ({}); that is tried again every "
+                                "hour",
+                                facts.nar_reason)
+                  : ExplainNar(facts));
+    }
     if (facts.batch <= facts.published_batch) {
       return "published: the index drive holds its narinfo and its NAR is in a shard";
     }

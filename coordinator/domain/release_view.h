@@ -73,6 +73,12 @@ struct WorkerView {
   // Of a draining one: what would be lost with it.
   std::vector<Bytes> lone_shards{};
   bool lone_index = false;
+  // An operator said that its disk is gone.
+  bool forgotten = false;
+  bool disk_full = false;
+  std::uint32_t shards = 0;       // with content, lost ones too
+  std::uint32_t shards_lost = 0;  // of which its disk does not hold what was recorded
+  std::string version{};
 
   bool removable() const { return draining && jobs == 0 && lone_shards.empty() && !lone_index; }
 };

@@ -13,6 +13,8 @@ namespace hnx::coordinator {
 inline constexpr std::size_t kControlReasonMax = 500;
 inline constexpr std::size_t kControlPathsMax = 10'000;
 inline constexpr int kPriorityMax = 1'000'000;
+// A worker that was silent for longer is not counted on.
+inline constexpr std::int64_t kWorkerSilenceMs = 15'000;
 
 struct PauseTarget {
   enum class Kind { kEverything, kRelease, kUpstream, kWorker };
@@ -36,6 +38,14 @@ struct FailureSelection {
 struct FailuresChanged {
   std::int64_t release = 0;
   std::uint64_t paths = 0;
+};
+
+struct ForgottenWorker {
+  std::string id;
+  std::string name;
+  std::uint64_t shards_lost = 0;
+  std::uint64_t nars = 0;
+  std::uint64_t bytes = 0;
 };
 
 // kInvalidArgument beyond kPriorityMax, up or down.

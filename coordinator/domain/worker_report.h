@@ -80,7 +80,7 @@ struct DriveReport {
   std::uint64_t publish_batch = 0;  // the index
   // Shards: block offsets of blobs whose blocks were cleared as asked.
   std::vector<std::uint64_t> cleared{};
-  IndexStanding index{};            // the index
+  IndexStanding index{};  // the index
 };
 
 struct NarFailureReport {
@@ -113,6 +113,10 @@ struct WorkerReport {
   bool draining = false;
   std::string version;
   std::vector<HostUseReport> hosts{};
+  // `drives` and `unread_drives` are all that is on the worker's disk.
+  bool lists_all_drives = false;
+  std::vector<Bytes> unread_drives{};
+  bool disk_full = false;
 };
 
 struct NarUnit {

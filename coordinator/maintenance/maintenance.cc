@@ -4,6 +4,7 @@
 #include "coordinator/maintenance/leader_service.h"
 #include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
+#include "coordinator/store/pg_loss_repairer.h"
 #include "coordinator/store/pg_settle_store.h"
 
 namespace hnx::coordinator {
@@ -16,6 +17,7 @@ constexpr milliseconds kLaneInterval{100};
 constexpr milliseconds kPublishInterval{100};
 constexpr milliseconds kSettleInterval{250};
 constexpr milliseconds kRetireInterval{1'000};
+constexpr milliseconds kRepairInterval{250};
 constexpr milliseconds kAbandonedInterval{600'000};
 
 }  // namespace
@@ -54,6 +56,9 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
     HNX_ASSIGN_OR_RETURN(const std::uint64_t paths, publisher->PlanBatch());
     return paths > 0;
   });
+
+  auto repairer = std::make_shared<PgLossRepairer>(pool, leader);
+  add("repairer", kRepairInterval, [repairer] { return repairer->RepairStep(); });
 
   auto settler = std::make_shared<PgSettleStore>(pool, leader, description);
   add("settler", kSettleInterval, [settler]() -> Result<bool> {

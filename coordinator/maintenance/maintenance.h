@@ -1,6 +1,6 @@
 // Maintenance: the background services of a coordinator that belong to the store: leadership, lease
-// reaper, planner, carrier of blocks, publisher, settler, retirer. One named thread each; all of
-// them idle on a replica that does not lead.
+// reaper, planner, carrier of blocks, publisher, repairer, settler, retirer. One named thread each;
+// all of them idle on a replica that does not lead.
 #pragma once
 
 #include <memory>

@@ -165,4 +165,18 @@ grpc::ServerUnaryReactor* CoordinatorService::Drain(grpc::CallbackServerContext*
   });
 }
 
+grpc::ServerUnaryReactor* CoordinatorService::ForgetWorker(grpc::CallbackServerContext* context,
+                                                           const pb::ForgetWorkerRequest* request,
+                                                           pb::ForgetWorkerResponse* response) {
+  return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
+    HNX_ASSIGN_OR_RETURN(const ForgottenWorker forgotten, control_.ForgetWorker(request->worker()));
+    response->set_id(forgotten.id);
+    response->set_name(forgotten.name);
+    response->set_shards_lost(forgotten.shards_lost);
+    response->set_nars(forgotten.nars);
+    response->set_bytes(forgotten.bytes);
+    return {};
+  });
+}
+
 }  // namespace hnx::coordinator

@@ -79,6 +79,9 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
                                   const hypercore_nixos::v1::DrainRequest* request,
                                   hypercore_nixos::v1::WorkerStatus* response) override;
+  grpc::ServerUnaryReactor* ForgetWorker(
+      grpc::CallbackServerContext* context, const hypercore_nixos::v1::ForgetWorkerRequest* request,
+      hypercore_nixos::v1::ForgetWorkerResponse* response) override;
 
   // release_calls.cc
   grpc::ServerWriteReactor<hypercore_nixos::v1::Release>* ListReleases(

@@ -93,6 +93,11 @@ pb::WorkerStatus WorkerToProto(const WorkerView& worker) {
     status.add_lone_shards(mirror::DriveIdOf(key));
   }
   status.set_lone_index(worker.lone_index);
+  status.set_forgotten(worker.forgotten);
+  status.set_disk_full(worker.disk_full);
+  status.set_shards(worker.shards);
+  status.set_shards_lost(worker.shards_lost);
+  status.set_version(worker.version);
   return status;
 }
 

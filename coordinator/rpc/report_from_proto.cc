@@ -248,6 +248,17 @@ Result<WorkerReport> ReportFromProto(const pb::SynchronizeRequest& request) {
       static_cast<std::size_t>(request.drives_size()) > kWorkerDrivesMax) {
     return Wrong(fmt::format("more than {} jobs or {} drives", kWorkerJobsMax, kWorkerDrivesMax));
   }
+  report.disk_full = request.disk_full();
+  report.lists_all_drives = request.lists_all_drives();
+  if (static_cast<std::size_t>(request.unread_drives_size()) > kWorkerDrivesMax) {
+    return Wrong(fmt::format("more than {} unread drives", kWorkerDrivesMax));
+  }
+  for (const std::string& key : request.unread_drives()) {
+    if (key.size() != kKeyBytes) {
+      return Wrong("an unread drive's key does not have 32 bytes");
+    }
+    report.unread_drives.push_back(ToBytes(key));
+  }
   for (const pb::JobState& job : request.jobs()) {
     report.jobs.push_back(JobFromProto(job));
   }

@@ -68,23 +68,41 @@ void BatchBuilder::Remove(const std::vector<std::string>& paths) {
   ordinal_ += static_cast<int>(paths.size());
 }
 
-void BatchBuilder::PutPaths(const std::vector<PathId>& paths) {
-  if (paths.empty()) {
-    return;
-  }
-  const std::string ids = Int64Array(paths);
-  PgArray link_ordinals, link_paths, linknames, metadata;
-  for (const pqxx::row& row : transaction_.Exec(sql::kUnlinkedNars, ids)) {
+void BatchBuilder::PutLinks(const pqxx::result& rows) {
+  PgArray ordinals, paths, linknames, metadata;
+  for (const pqxx::row& row : rows) {
     const auto file = row["file"].as<std::string>();
-    link_ordinals.Add(static_cast<std::int64_t>(++ordinal_));
-    link_paths.AddText(mirror::NarPath(file));
+    ordinals.Add(static_cast<std::int64_t>(++ordinal_));
+    paths.AddText(mirror::NarPath(file));
     linknames.AddText(mirror::LinknameOf(mirror::DriveIdOf(ReadBytes(row["key"])), file));
     metadata.AddText(mirror::LinkMetadata(
         row["blob_byte_offset"].as<std::uint64_t>(), row["blob_block_offset"].as<std::uint64_t>(),
         row["blob_block_length"].as<std::uint64_t>(), row["file_size"].as<std::uint64_t>()));
   }
-  transaction_.Exec(sql::kInsertLinks, batch_, link_ordinals.Literal(), link_paths.Literal(),
+  transaction_.Exec(sql::kInsertLinks, batch_, ordinals.Literal(), paths.Literal(),
                     linknames.Literal(), metadata.Literal());
+}
+
+std::int64_t BatchBuilder::FlipLinks(std::int64_t links_max) {
+  const pqxx::result rows = transaction_.Exec(sql::kLinksToFlip, links_max);
+  if (rows.empty()) {
+    return 0;
+  }
+  PutLinks(rows);
+  PgArray files;
+  for (const pqxx::row& row : rows) {
+    files.AddText(row["file"].as<std::string>());
+  }
+  transaction_.Exec(sql::kMarkFlipped, files.Literal(), batch_);
+  return static_cast<std::int64_t>(rows.size());
+}
+
+void BatchBuilder::PutPaths(const std::vector<PathId>& paths) {
+  if (paths.empty()) {
+    return;
+  }
+  const std::string ids = Int64Array(paths);
+  PutLinks(transaction_.Exec(sql::kUnlinkedNars, ids));
   transaction_.Exec(sql::kMarkLinked, ids, batch_);
   PgArray ordinals, narinfo_paths, narinfos;
   for (const pqxx::row& row : transaction_.Exec(sql::kNarInfosOfPaths, ids)) {

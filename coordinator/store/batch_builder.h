@@ -35,10 +35,15 @@ class BatchBuilder {
   void PutMirrorJson(ByteView newest_sha256);
   // Entries that leave the index, in this order; what is not there is no error.
   void Remove(const std::vector<std::string>& paths);
+  // Links of NARs that were lost and are stored elsewhere now, at most `links_max`; how many.
+  // Before PutMirrorJson, which drops lost shards that nothing points into any more.
+  std::int64_t FlipLinks(std::int64_t links_max);
   // The paths' narinfos, and links to those of their NARs that the index does not list yet.
   void PutPaths(const std::vector<PathId>& paths);
 
  private:
+  // One row a file, as UnlinkedNars gives them.
+  void PutLinks(const pqxx::result& rows);
   ArtifactId MakeArtifact(std::string_view text, ByteView sha256);
 
   PgTransaction& transaction_;

@@ -28,7 +28,7 @@ std::string ReleaseTitle(const pqxx::row& row) {
 }
 
 Result<pqxx::row> LockWorker(PgTransaction& transaction, const std::string& name) {
-  const pqxx::result rows = transaction.Exec(sql::kLockWorkersNamed, name);
+  const pqxx::result rows = transaction.Exec(sql::kLockWorkersNamed, name, kWorkerSilenceMs);
   if (rows.empty()) {
     return NotFound(fmt::format("there is no worker {}; see `coordinator workers`", name));
   }
@@ -179,6 +179,33 @@ Result<std::string> PgControlStore::Drain(const std::string& worker, bool undo) 
         auto id = row["id"].as<std::string>();
         transaction.Exec(sql::kDrainWorkerRow, id, !undo);
         return id;
+      });
+}
+
+Result<ForgottenWorker> PgControlStore::ForgetWorker(const std::string& worker) {
+  return RunTransaction(
+      pool_, "forget worker " + worker, [&](PgTransaction& transaction) -> Result<ForgottenWorker> {
+        HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockWorker(transaction, worker));
+        ForgottenWorker forgotten{.id = row["id"].as<std::string>(),
+                                  .name = row["name"].as<std::string>()};
+        if (row["alive"].as<bool>()) {
+          return FailedPrecondition(fmt::format(
+              "worker {} ({}) called within the last {} s: stop it first, or leave it alone",
+              forgotten.name, forgotten.id, kWorkerSilenceMs / 1000));
+        }
+        const pqxx::row losses = transaction.Row(sql::kCountLosses, forgotten.id);
+        forgotten.shards_lost = losses["shards"].as<std::uint64_t>();
+        forgotten.nars = losses["nars"].as<std::uint64_t>();
+        forgotten.bytes = losses["bytes"].as<std::uint64_t>();
+        transaction.Exec(sql::kForgetWorker, forgotten.id);
+        const std::string no_keys = PgArray().Literal();
+        transaction.Exec(sql::kLoseShardsBut, forgotten.id, no_keys,
+                         std::string("its worker was forgotten"));
+        transaction.Exec(sql::kFreeNarsOfWorker, forgotten.id);
+        transaction.Exec(sql::kDeleteJobsOfWorker, forgotten.id);
+        Log("control")->warn("worker {} ({}) is forgotten: {} NARs of {} shards are lost",
+                             forgotten.name, forgotten.id, forgotten.nars, forgotten.shards_lost);
+        return forgotten;
       });
 }
 

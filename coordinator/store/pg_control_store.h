@@ -26,6 +26,9 @@ class PgControlStore {
   Result<void> SetPriority(std::int64_t release, int priority);
   // The worker's id.
   Result<std::string> Drain(const std::string& worker, bool undo);
+  // Its disk is gone, says the operator: all its shards are lost. kFailedPrecondition: it called
+  // within kWorkerSilenceMs.
+  Result<ForgottenWorker> ForgetWorker(const std::string& worker);
 
   // Failed paths are looked for upstream again. Accepted ones only when they are named.
   Result<FailuresChanged> Retry(const FailureSelection& selection);

@@ -9,6 +9,7 @@
 #include "coordinator/domain/drive_fence.h"
 #include "coordinator/store/pg_head.h"
 #include "coordinator/store/pg_host_table.h"
+#include "coordinator/store/pg_shard_losses.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
 namespace hnx::coordinator {
@@ -87,6 +88,7 @@ Result<std::optional<DesiredDrive>> DriveTable::Shard(const DriveReport& drive) 
       break;
     case DriveVerdict::kSeal:
       transaction_.Exec(sql::kSealShard, shard, std::string(decision.reason));
+      LoseShard(transaction_, shard, report_);
       if (!recorded.sealed) {
         Log("shards")->error("shard {} of worker {} is sealed: {}", EncodeHex(drive.key),
                              report_.worker_name, decision.reason);
@@ -102,6 +104,9 @@ Result<std::optional<DesiredDrive>> DriveTable::Shard(const DriveReport& drive) 
       break;
     case DriveVerdict::kResync:
       break;
+  }
+  if (decision.verdict != DriveVerdict::kSeal && (*row)["lost"].as<bool>()) {
+    HoldShardAgain(transaction_, shard, report_);
   }
   Retired(shard, drive, answer);
   for (const pqxx::row& file :
@@ -172,6 +177,7 @@ void DriveTable::StoreEntries(std::int64_t shard, const std::vector<ShardEntry>&
   }
   if (!deleted.empty()) {
     transaction_.Exec(sql::kForgetExtraCopies, shard, gone.Literal());
+    LoseDeletedNars(transaction_, shard, gone.Literal());
   }
   if (stored.empty()) {
     return;

@@ -90,8 +90,14 @@ Result<std::uint64_t> PgPublishStore::PlanIn(PgTransaction& transaction) {
       planned - position["published_batch"].as<std::int64_t>() >= limits_.batches_ahead_max) {
     return std::uint64_t{0};
   }
+  // What was lost is not linked to once more.
+  if (transaction.Row(sql::kUnrepairedLosses)[0].as<bool>()) {
+    return std::uint64_t{0};
+  }
+  const auto flips =
+      transaction.Row(sql::kCountFlips, limits_.batch_paths_max)[0].as<std::int64_t>();
   const auto ready =
-      transaction.Row(sql::kCountReady, limits_.batch_paths_max)[0].as<std::int64_t>();
+      flips + transaction.Row(sql::kCountReady, limits_.batch_paths_max)[0].as<std::int64_t>();
   const bool cyclic = ready == 0 && AnyCyclicCandidate(transaction);
   // A longer index was taken over: batches that had been planned before may link to shards that its
   // /mirror.json does not list.
@@ -111,14 +117,16 @@ Result<std::uint64_t> PgPublishStore::PlanIn(PgTransaction& transaction) {
   if (taken.empty() && TakeCycle(transaction, batch, taken)) {
     TakeReady(transaction, batch, limits_.batch_paths_max, taken);
   }
-  if (taken.empty() && !owes_mirror_json) {
+  if (taken.empty() && flips == 0 && !owes_mirror_json) {
     return std::uint64_t{0};
   }
   BatchBuilder builder(transaction, description_, batch, ReadBytes(position["index_key"]),
                        ReadBytes(position["predecessor_key"]));
+  const std::int64_t flipped = builder.FlipLinks(limits_.batch_paths_max);
   builder.PutMirrorJson(ReadBytes(position["mirror_json_sha256"]));
   builder.PutPaths(taken);
-  return std::max(std::uint64_t{taken.size()}, std::uint64_t{1});
+  return std::max(std::uint64_t{taken.size()} + static_cast<std::uint64_t>(flipped),
+                  std::uint64_t{1});
 }
 
 Result<void> PgPublishStore::ReadBatch(std::int64_t batch,

@@ -42,8 +42,8 @@ class PgPublishStore {
                  PublishLimits limits = {})
       : pool_(pool), leader_(leader), description_(description), limits_(limits) {}
 
-  // Plans the next batch when there is enough for one; the number of paths in it, and 1 for one
-  // that only says of what the mirror consists.
+  // Plans the next batch when there is enough for one; the number of paths in it and of links that
+  // flip, and 1 for one that only says of what the mirror consists.
   Result<std::uint64_t> PlanBatch();
 
   // kNotFound: no such batch. An error of `sink` ends the reading and is returned. Thread-safe.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/domain/work_control.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/pg_walk_store.h"
 #include "coordinator/store/sql/statements_embedded.h"
@@ -14,7 +15,6 @@ constexpr std::int64_t kStatusWorkersMax = 1'000;
 constexpr std::int64_t kStatusShardsMax = 10'000;
 constexpr std::int64_t kStatusHostsMax = 100;
 constexpr std::int64_t kLoneShardsMax = 100;
-constexpr std::int64_t kWorkerAliveMs = 15'000;
 constexpr std::int64_t kFailuresPage = 1'000;
 
 std::string Text(const pqxx::row& row, const char* column) {
@@ -79,7 +79,12 @@ WorkerView ReadWorkerView(PgTransaction& transaction, const pqxx::row& row) {
                   .bytes_stored = Count(row, "bytes_stored"),
                   .paused = row["paused"].as<bool>(),
                   .pause_reason = Text(row, "pause_reason"),
-                  .draining = row["draining"].as<bool>()};
+                  .draining = row["draining"].as<bool>(),
+                  .forgotten = row["forgotten"].as<bool>(),
+                  .disk_full = row["disk_full"].as<bool>(),
+                  .shards = row["shards"].as<std::uint32_t>(),
+                  .shards_lost = row["lost"].as<std::uint32_t>(),
+                  .version = Text(row, "version")};
   if (view.draining) {
     for (const pqxx::row& shard : transaction.Exec(sql::kLoneShards, view.id, kLoneShardsMax)) {
       view.lone_shards.push_back(ReadBytes(shard[0]));
@@ -230,7 +235,7 @@ Result<StatusView> PgReleaseStore::GetStatus() {
           status.releases.push_back(ReadReleaseView(row));
         }
         for (const pqxx::row& row :
-             transaction.Exec(sql::kWorkerStatus, kWorkerAliveMs, kStatusWorkersMax)) {
+             transaction.Exec(sql::kWorkerStatus, kWorkerSilenceMs, kStatusWorkersMax)) {
           status.workers.push_back(ReadWorkerView(transaction, row));
         }
         for (const pqxx::row& row : transaction.Exec(sql::kShardStatus, kStatusShardsMax)) {

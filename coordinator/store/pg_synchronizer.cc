@@ -6,6 +6,7 @@
 #include "coordinator/store/pg_drive_table.h"
 #include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/pg_index_table.h"
+#include "coordinator/store/pg_shard_losses.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/pg_worker_table.h"
 #include "coordinator/store/sql/statements_embedded.h"
@@ -52,6 +53,7 @@ Result<PgSynchronizer::Recorded> PgSynchronizer::Record(const WorkerReport& repo
           }
         }
         if (recorded.current) {
+          LoseUnlistedShards(transaction, report);
           TakeJobReports(transaction, report, limits_, policy_, random);
         }
         CrashPoint("coordinator.before_record");

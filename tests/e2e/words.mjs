@@ -89,6 +89,13 @@ async function stopAll (things) {
   }
 }
 
+// The environment of a program whose wall clock is wrong by so much, e.g. '+1h'.
+export function wrongClock (offset) {
+  const library = fs.readdirSync('/usr/lib').map((dir) => `/usr/lib/${dir}/faketime/libfaketimeMT.so.1`).find(fs.existsSync)
+  check(library, 'libfaketime is not installed: tools/install-packages test')
+  return { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+}
+
 // The upstream.
 export class DemoChannel {
   constructor (dir, options = []) {
@@ -194,7 +201,8 @@ export class Program {
 // other worker asks it first.
 export class Mirror {
   // `indexOptions`: the index is written by a worker of its own, with these words; else by the first one.
-  constructor (dir, channel, { workers = 2, coordinators = 1, coordinatorOptions = [], workerOptions = [], indexOptions } = {}) {
+  constructor (dir, channel, { workers = 2, coordinators = 1, coordinatorOptions = [], workerOptions = [], indexOptions,
+    workerEnvironment = () => ({}) } = {}) {
     this.coordinators = coordinators
     this.dir = dir
     this.channel = channel
@@ -203,6 +211,7 @@ export class Mirror {
     this.workerOptions = workerOptions
     this.indexOptions = indexOptions
     this.within = [] // words before those of each program: ip netns exec ...
+    this.workerEnvironment = workerEnvironment
     this.programs = new Map()
     fs.mkdirSync(dir, { recursive: true })
   }
@@ -211,8 +220,8 @@ export class Mirror {
     return typeof this.workerOptions === 'function' ? this.workerOptions(n) : this.workerOptions
   }
 
-  #add (name, words) {
-    const program = new Program(name, words, path.join(this.dir, `${name}.log`))
+  #add (name, words, environment = {}) {
+    const program = new Program(name, words, path.join(this.dir, `${name}.log`), environment)
     program.within = this.within
     this.programs.set(name, program)
     return program
@@ -252,7 +261,7 @@ export class Mirror {
     for (let n = 1; n <= this.workers; n++) {
       const role = n === 1 && !this.indexOptions ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
       this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), ...addressesOf(n, addresses),
-        '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)]).start()
+        '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)], this.workerEnvironment(n)).start()
     }
     if (this.indexOptions) {
       this.#add('index', ['worker', 'run', '--data', path.join(this.dir, 'index'), '--coordinator', this.address, '--name', 'index',

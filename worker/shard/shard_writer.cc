@@ -104,6 +104,7 @@ ShardState ShardWriter::State() const {
   ShardState state;
   state.sealed = sealed_;
   if (!ledger_) {
+    state.unread = key_;
     return state;
   }
   state.key = key_;

@@ -43,7 +43,9 @@ inline constexpr std::chrono::milliseconds kCommitDelayMax{1000};
 
 // What a shard is and has, for the coordinator.
 struct ShardState {
-  std::optional<hyper::DriveKey> key;  // none: not made yet, or not readable
+  std::optional<hyper::DriveKey> key;  // none: not made yet, or not read
+  // Its folder is there, and it is not open yet or cannot be read.
+  std::optional<hyper::DriveKey> unread;
   std::optional<hyper::DriveKey> content_key;
   hyper::DriveHead head;
   std::optional<hyper::DriveHead> base;

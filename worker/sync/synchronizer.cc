@@ -47,6 +47,11 @@ milliseconds Synchronizer::RunOnce() {
     return kSynchronizeIntervalMin;
   }
   last_call_ = now;
+  if (const Result<void> there = parts_.data.CheckThere(); !there.has_value()) {
+    ended_ = true;
+    parts_.on_end(EndReason::kRefused, there.error().message);
+    return kSynchronizeIntervalMax;
+  }
   const Result<Response> response = Call(false);
   if (!response.has_value()) {
     return OnError(response.error());
@@ -129,14 +134,19 @@ pb::SynchronizeRequest Synchronizer::MakeRequest(bool draining) {
   const auto free = parts_.disk.FreeBytes();
   request.set_disk_free_bytes(free.value_or(0));
   request.set_capacity_bytes(draining ? 0 : CapacityBytes(free.value_or(0)));
+  request.set_disk_full(disk_full_);
   return request;
 }
 
 void Synchronizer::AddDrives(Request* request) {
   asked_.clear();
+  request->set_lists_all_drives(true);
   for (const ShardWriter* shard : parts_.shards.All()) {
     const ShardState state = shard->State();
     if (!state.key) {
+      if (state.unread) {
+        request->add_unread_drives(ToString(state.unread->bytes()));
+      }
       continue;
     }
     pb::DriveState* drive = request->add_drives();

@@ -51,7 +51,7 @@ struct SynchronizerOptions {
 // Why the worker must end.
 enum class EndReason {
   kSuperseded,  // a newer incarnation of this worker runs: touch nothing
-  kRefused,     // the coordinator does not want this worker; the message says why
+  kRefused,     // the coordinator does not want it, or its disk is gone; the message says which
 };
 
 // What the loop drives; all must outlive it. `index` may be null.

@@ -29,7 +29,10 @@ SET pause_reason = $2, paused_at = CASE WHEN $2::text IS NOT NULL THEN coalesce(
 WHERE host = $1
 
 -- name: LockWorkersNamed
-SELECT id, name, paused_at IS NOT NULL AS paused FROM worker WHERE id = $1 OR name = $1 ORDER BY id LIMIT 20 FOR UPDATE
+-- By id or name; one that was forgotten only by its id. Alive: called within the last $2 ms.
+SELECT id, name, paused_at IS NOT NULL AS paused,
+       last_seen > clock_timestamp() - $2::bigint * interval '1 millisecond' AS alive
+FROM worker WHERE id = $1 OR (name = $1 AND forgotten_at IS NULL) ORDER BY id LIMIT 20 FOR UPDATE
 
 -- name: PauseWorkerRow
 UPDATE worker

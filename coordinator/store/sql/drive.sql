@@ -1,7 +1,7 @@
 -- Recorded heads of drives, and what lies in shards (pg_drive_table).
 
 -- name: LockShard
-SELECT id, worker_id, incarnation, nonce, sealed, db_length, db_tree_hash, content_length, content_tree_hash,
+SELECT id, worker_id, incarnation, nonce, sealed, lost_at IS NOT NULL AS lost, db_length, db_tree_hash, content_length, content_tree_hash,
        content_byte_length
 FROM shard WHERE key = $1 FOR UPDATE
 
@@ -24,6 +24,7 @@ UPDATE shard SET sealed = true, seal_reason = $2 WHERE id = $1 AND NOT sealed
 UPDATE nar
 SET state = 'stored', shard_id = $1::bigint, blob_byte_offset = e.byte_offset, blob_block_offset = e.block_offset,
     blob_block_length = e.block_length, file_size = e.byte_length, file_hash_drift = e.drift, job_id = NULL,
+    lost_shard_id = CASE WHEN linked_batch IS NULL THEN NULL ELSE lost_shard_id END,
     reason = NULL, message = NULL, changed_at = now()
 FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[],
             $9::bigint[])
@@ -66,6 +67,7 @@ DELETE FROM extra_copy WHERE shard_id = $1 AND file = ANY($2::text[])
 SELECT DISTINCT x.file
 FROM extra_copy x JOIN nar n ON n.file = x.file CROSS JOIN mirror m
 WHERE x.shard_id = $1 AND n.state = 'stored' AND n.shard_id <> $1 AND n.linked_batch <= m.published_batch
+      AND n.lost_shard_id IS NULL
 ORDER BY x.file LIMIT $2
 
 -- name: StorePathsOfNars

@@ -116,6 +116,7 @@ SELECT index_key FROM mirror
 
 -- name: AnyOpenRelease
 SELECT EXISTS (SELECT FROM release WHERE state IN ('resolving', 'walking', 'mirroring'))
+       OR EXISTS (SELECT FROM nar WHERE state = 'wanted' AND needed)
 
 -- name: ReapGap
 -- Milliseconds since leases were last looked after; marks this moment.

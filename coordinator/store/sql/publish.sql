@@ -89,12 +89,16 @@ INSERT INTO publish_operation (batch, ordinal, kind, path, artifact_id) VALUES (
 INSERT INTO artifact (size_bytes, sha256) VALUES ($1, $2) RETURNING id
 
 -- name: ShardsForMirrorJson
--- Those that an adopted index names stay in it, whether their workers have come back or not.
+-- Those that an adopted index names stay in it, whether their workers have come back or not; of the others a lost one
+-- as long as something points into it.
 SELECT coalesce(s.key, a.key) AS key, coalesce(s.content_key, a.content_key) AS content_key,
        greatest(s.db_length, a.db_length) AS db_length,
        greatest(s.content_byte_length, a.content_byte_length) AS content_byte_length
 FROM shard s FULL JOIN adopted_shard a ON a.key = s.key
-WHERE greatest(s.db_length, a.db_length) > 0 ORDER BY s.id NULLS LAST, a.key
+WHERE greatest(s.db_length, a.db_length) > 0
+      AND (s.lost_at IS NULL OR a.key IS NOT NULL OR EXISTS (SELECT FROM nar WHERE nar.shard_id = s.id)
+           OR EXISTS (SELECT FROM nar WHERE nar.lost_shard_id = s.id AND nar.linked_batch IS NOT NULL))
+ORDER BY s.id NULLS LAST, a.key
 
 -- name: SetMirrorJson
 UPDATE mirror SET mirror_json_sha256 = $1

@@ -85,9 +85,12 @@ FROM mirror m
 SELECT w.id, w.name, w.roles, w.last_seen > clock_timestamp() - $1::bigint * interval '1 millisecond' AS alive,
        (extract(epoch FROM w.last_seen) * 1000)::bigint AS last_seen_ms, w.disk_free_bytes,
        (SELECT count(*) FROM job WHERE job.worker_id = w.id) AS jobs,
-       (SELECT coalesce(sum(s.content_byte_length), 0) FROM shard s WHERE s.worker_id = w.id) AS bytes_stored,
-       w.paused_at IS NOT NULL AS paused, w.pause_reason, w.draining OR w.drain_at IS NOT NULL AS draining
-FROM worker w ORDER BY w.name, w.id LIMIT $2
+       w.paused_at IS NOT NULL AS paused, w.pause_reason, w.draining OR w.drain_at IS NOT NULL AS draining, w.version,
+       w.forgotten_at IS NOT NULL AS forgotten, w.disk_full, s.shards, s.lost, s.bytes AS bytes_stored
+FROM worker w CROSS JOIN LATERAL (
+         SELECT count(*) AS shards, count(*) FILTER (WHERE lost_at IS NOT NULL) AS lost,
+                coalesce(sum(content_byte_length) FILTER (WHERE lost_at IS NULL), 0)::bigint AS bytes
+         FROM shard WHERE shard.worker_id = w.id AND db_length > 0) s ORDER BY w.name, w.id LIMIT $2
 
 -- name: ShardStatus
 SELECT s.key, w.name, s.sealed, s.content_byte_length AS bytes,
@@ -97,13 +100,18 @@ FROM shard s JOIN worker w ON w.id = s.worker_id ORDER BY s.id LIMIT $1
 -- name: FailuresPage
 -- Of release $1, above the path $2, in the order of hashes; at most $3.
 SELECT p.hash, p.name, p.attempts, p.message, (extract(epoch FROM p.changed_at) * 1000)::bigint AS since_ms,
-       CASE WHEN p.blocked_by IS NULL THEN p.state::text ELSE 'blocked' END AS state,
-       CASE WHEN p.blocked_by IS NULL THEN p.reason ELSE 'blocked' END AS reason,
+       CASE WHEN p.state = 'published' THEN 'lost' WHEN p.blocked_by IS NULL THEN p.state::text ELSE 'blocked'
+       END AS state,
+       CASE WHEN p.state = 'published' THEN (SELECT n.reason FROM nar n WHERE n.id = p.nar_id)
+            WHEN p.blocked_by IS NULL THEN p.reason ELSE 'blocked' END AS reason,
        b.hash || '-' || b.name AS blocked_by, a.note AS accepted
 FROM release_path rp JOIN path p ON p.id = rp.path_id LEFT JOIN path b ON b.id = p.blocked_by
      LEFT JOIN accepted_failure a ON a.path_id = p.id
 WHERE rp.release_id = $1 AND p.hash > $2
-      AND (p.state IN ('missing', 'set_aside') OR p.blocked_by IS NOT NULL)
+      AND (p.state IN ('missing', 'set_aside') OR p.blocked_by IS NOT NULL
+           OR (p.state = 'published' AND p.nar_id IN (SELECT n.id FROM nar n
+                                                      WHERE n.lost_shard_id IS NOT NULL
+                                                            AND n.state IN ('missing', 'set_aside'))))
 ORDER BY p.hash LIMIT $3::bigint
 
 -- name: WhyPath

@@ -120,7 +120,8 @@ WHERE e.reference = ANY($1::bigint[]) AND p.id = e.referrer AND p.state <> 'publ
 -- NARs of the paths $1 that no narinfo names any more.
 UPDATE nar SET unlisted_at = retirement_now()
 FROM path p
-WHERE p.id = ANY($1::bigint[]) AND nar.id = p.nar_id AND nar.state = 'stored' AND nar.unlink_batch IS NULL
+WHERE p.id = ANY($1::bigint[]) AND nar.id = p.nar_id AND nar.unlink_batch IS NULL
+      AND (nar.state = 'stored' OR nar.lost_shard_id IS NOT NULL)
       AND NOT EXISTS (SELECT FROM path o WHERE o.nar_id = nar.id AND o.state = 'published')
       AND NOT EXISTS (SELECT FROM path o JOIN release_path rp ON rp.path_id = o.id WHERE o.nar_id = nar.id)
 
@@ -139,7 +140,7 @@ FROM unnest($3::text[]) WITH ORDINALITY AS o(path, place)
 -- Files that no narinfo named for $1 ms.
 SELECT DISTINCT file FROM nar
 WHERE unlisted_at <= retirement_now() - $1::bigint * interval '1 millisecond' AND unlink_batch IS NULL
-      AND state = 'stored'
+      AND (state = 'stored' OR lost_shard_id IS NOT NULL)
 ORDER BY file LIMIT $2::bigint
 
 -- name: UnlinkedFiles
@@ -170,8 +171,10 @@ GROUP BY file HAVING bool_or(unlisted_at IS NOT NULL OR unlink_batch IS NOT NULL
 
 -- name: MarkUnlinked
 -- $2: those that had a link, which leaves with batch $3.
+-- One that is lost is not looked for any longer.
 UPDATE nar
-SET linked_batch = NULL,
+SET linked_batch = NULL, lost_shard_id = NULL, needed = needed AND (state = 'stored' OR unlisted_at IS NULL),
+    unlisted_at = CASE WHEN state = 'stored' THEN unlisted_at END,
     unlink_batch = CASE WHEN state <> 'stored' THEN NULL WHEN file = ANY($2::text[]) THEN $3::bigint ELSE 0 END
 WHERE file = ANY($1::text[])
 
@@ -191,6 +194,7 @@ SELECT DISTINCT ON (n.shard_id, n.file) n.shard_id, n.file, n.nar_hash, n.nar_si
        n.blob_byte_offset, n.blob_block_offset, n.blob_block_length, n.file_size
 FROM nar n JOIN shard s ON s.id = n.shard_id
 WHERE n.file = ANY($1::text[]) AND n.state = 'stored' AND n.unlink_batch IS NOT NULL AND s.sealed
+      AND s.lost_at IS NULL
 ON CONFLICT DO NOTHING
 
 -- name: ForgetPathsOfFiles

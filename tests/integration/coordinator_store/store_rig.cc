@@ -124,6 +124,7 @@ ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name
   std::vector<int> all(upstream.size());
   std::iota(all.begin(), all.end(), 0);
   return SubmitRoots(upstream, all, name, "r1", plan_only, priority);
+  repairer = std::make_unique<PgLossRepairer>(*pool, *leader);
 }
 
 ReleaseId StoreRig::SubmitRoots(const FakeUpstream& upstream, const std::vector<int>& paths,
@@ -212,6 +213,7 @@ void StoreRig::Background() {
     more = Must(planner->PlanStep());
     more = Must(planner->BlockStep()) || more;
     more = Must(lanes->RelaneStep()) || more;
+    more = Must(repairer->RepairStep()) || more;
     more = Must(publisher->PlanBatch()) > 0 || more;
     Must(settler->MarkSettled());
     more = Must(settler->SettleOne()) || more;
@@ -247,9 +249,14 @@ WorkerReport FakeWorker::Report() {
                       .capacity_bytes = jobs_.size() < 3 ? 1000u : 0u,
                       .jobs = {},
                       .drives = {},
-                      .version = "1"};
+                      .version = "1",
+                      .lists_all_drives = true,
+                      .unread_drives = {}};
   for (const auto& [id, held] : jobs_) {
     report.jobs.push_back({.job_id = id, .attempt = held.job.attempt, .failures = held.failures});
+  }
+  if (!shows_shard) {
+    return report;
   }
   DriveReport drive{
       .key = key, .content_key = Digest(AsText(key)), .head = head, .base = base, .entries = {}};
@@ -280,7 +287,10 @@ void FakeWorker::Obey(const DesiredState& desired) {
         found == jobs_.end() ? HeldJob{.job = job, .failures = {}, .done = {}} : found->second;
   }
   jobs_ = std::move(jobs);
-  ASSERT_EQ(desired.drives.size(), 1U);
+  ASSERT_EQ(desired.drives.size(), shows_shard ? 1U : 0U);
+  if (desired.drives.empty()) {
+    return;
+  }
   base = desired.drives[0].recorded;
   sealed = desired.drives[0].sealed;
   ASSERT_FALSE(desired.drives[0].cut_tail);
@@ -387,6 +397,16 @@ void FakeWorker::Restart() {
   base.reset();
   jobs_.clear();
   has_answer = false;
+}
+
+void FakeWorker::LoseDisk() {
+  Restart();
+  key = Digest(fmt::format("shard of {} after {}", number_, incarnation));
+  head = {};
+  base = DriveHead{};  // this process makes it
+  sealed = false;
+  files_.clear();
+  log_.clear();
 }
 
 // --- FakeIndex
@@ -499,7 +519,9 @@ void FakeIndex::Apply(std::uint64_t number) {
             files_[open] += data;
             break;
           case PublishStep::Kind::kLink:
-            EXPECT_FALSE(links_.contains(step.path) && !moved_) << step.path << " is linked twice";
+            EXPECT_FALSE(links_.contains(step.path) && links_[step.path] == step.linkname &&
+                         !moved_)
+                << step.path << " is linked twice";
             links_[step.path] = step.linkname;
             break;
           case PublishStep::Kind::kRemove:

@@ -15,6 +15,7 @@
 #include "coordinator/store/pg_control_store.h"
 #include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
+#include "coordinator/store/pg_loss_repairer.h"
 #include "coordinator/store/pg_plan_store.h"
 #include "coordinator/store/pg_publish_store.h"
 #include "coordinator/store/pg_release_store.h"
@@ -46,7 +47,7 @@ struct StoreRig {
 
   // Submits all paths as a list and walks them. The release.
   coordinator::ReleaseId Submit(const FakeUpstream& upstream, const std::string& name = "paths",
-                                 bool plan_only = false, int priority = 0);
+                                bool plan_only = false, int priority = 0);
   // Only these of its paths, as one release of a list.
   coordinator::ReleaseId SubmitRoots(const FakeUpstream& upstream, const std::vector<int>& paths,
                                      const std::string& name, const std::string& release_name,
@@ -77,6 +78,7 @@ struct StoreRig {
   std::unique_ptr<coordinator::PgLaneStore> lanes;
   std::unique_ptr<coordinator::PgControlStore> control;
   std::unique_ptr<coordinator::PgRetireStore> retirer;
+  std::unique_ptr<coordinator::PgLossRepairer> repairer;
   std::unique_ptr<coordinator::PgSynchronizer> synchronizer;
   coordinator::JobLimits job_limits;
   int replicas = 0;
@@ -94,6 +96,8 @@ class FakeWorker {
   void Work(int nars);
   // The process dies: what is durable stays.
   void Restart();
+  // It dies, and comes back under its old identity with an empty disk.
+  void LoseDisk();
   // All files in the shard, also copies.
   const std::map<std::string, coordinator::ShardEntry>& files() const { return files_; }
   std::size_t jobs() const { return jobs_.size(); }
@@ -112,6 +116,7 @@ class FakeWorker {
   bool has_answer = false;
   bool sealed = false;
   Bytes key;
+  bool shows_shard = true;  // false: its report names no drive
 
  private:
   void Obey(const coordinator::DesiredState& desired);

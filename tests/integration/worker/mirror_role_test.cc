@@ -1,5 +1,8 @@
 // The role mirror, whole: leases from a real gRPC server, NARs from a real HTTP server, real
 // drives.
+#include <filesystem>
+#include <fstream>
+
 #include <gmock/gmock.h>
 
 #include "base/hex.h"
@@ -445,6 +448,40 @@ TEST_F(MirrorRoleTest, TwoProcessesOnOneDirectoryAreRefused) {
   EXPECT_THAT(second.error().message, HasSubstr("another worker runs on this data directory"));
 }
 
+TEST_F(MirrorRoleTest, AWorkerEndsWhenItsDataDirectoryIsDeletedUnderIt) {
+  StartWorker();
+  ASSERT_TRUE(coordinator_.RunJob({Serve(MakeNar(36, 5000))}));
+  std::filesystem::remove_all(options_.data);
+  while (ended_ == -1) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(ended_, static_cast<int>(worker::EndReason::kRefused));
+}
+
+TEST_F(MirrorRoleTest, TellsOfDrivesThatAreThereAndCannotBeRead) {
+  StartWorker();
+  ASSERT_TRUE(coordinator_.RunJob({Serve(MakeNar(37, 5000))}));
+  std::string key;
+  coordinator_.With([&](State& state) {
+    key = state.drives.begin()->first;
+    EXPECT_TRUE(state.last_request.lists_all_drives());
+    EXPECT_FALSE(state.last_request.disk_full());
+  });
+  StopWorker();
+  const std::filesystem::path drives = std::filesystem::path(options_.data) / "drives";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(drives)) {
+    if (entry.path().filename() == "oplog") {
+      std::ofstream(entry.path(), std::ios::trunc) << std::string(20'000, 'x');
+    }
+  }
+  StartWorker();
+  ASSERT_TRUE(coordinator_.WaitFor([&](const State& state) {
+    return state.last_request.drives_size() == 0 && state.last_request.unread_drives_size() == 1 &&
+           state.last_request.unread_drives(0) == key;
+  }));
+  coordinator_.With([](State& state) { EXPECT_TRUE(state.last_request.lists_all_drives()); });
+}
+
 TEST_F(MirrorRoleTest, AFullDiskTakesNoWork) {
   options_.disk_reserve = std::uint64_t{1} << 60;
   StartWorker();
@@ -454,6 +491,7 @@ TEST_F(MirrorRoleTest, AFullDiskTakesNoWork) {
     EXPECT_EQ(state.last_request.capacity_bytes(), 0U);
     EXPECT_EQ(state.last_request.disk_free_bytes(), 0U);
     EXPECT_EQ(state.last_request.jobs_size(), 0);
+    EXPECT_TRUE(state.last_request.disk_full());
   });
 }
 

@@ -39,6 +39,7 @@ TEST(WorkerOptionsTest, RefusesWhatDoesNotFitTogether) {
   EXPECT_TRUE(refused([](auto& o) { o.index_holders = {"gateway:4711"}; })) << "no index here";
   EXPECT_TRUE(refused([](auto& o) { o.accept_length = 0; }));
   EXPECT_TRUE(refused([](auto& o) { o.index_from_log = true; }));
+  EXPECT_TRUE(refused([](auto& o) { o.grace = std::chrono::milliseconds(10); }));
 }
 
 }  // namespace

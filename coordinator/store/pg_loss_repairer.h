@@ -1,0 +1,28 @@
+// PgLossRepairer: brings back the NARs of lost shards, a bounded number a step: from another shard
+// that holds them, else they are wanted again. NARs whose shard is there again are stored again.
+// For the leader; one thread.
+#pragma once
+
+#include "base/result.h"
+#include "coordinator/store/pg_leader.h"
+#include "coordinator/store/pg_pool.h"
+
+namespace hnx::coordinator {
+
+inline constexpr std::int64_t kRepairNarsMax = 1'000;
+// What upstream does not have any more is asked for again so often.
+inline constexpr std::int64_t kRepairRetryMs = 3'600'000;
+
+class PgLossRepairer {
+ public:
+  PgLossRepairer(PgPool& pool, const PgLeader& leader) : pool_(pool), leader_(leader) {}
+
+  // True: there is more to do at once.
+  Result<bool> RepairStep();
+
+ private:
+  PgPool& pool_;
+  const PgLeader& leader_;
+};
+
+}  // namespace hnx::coordinator
