@@ -24,7 +24,7 @@ CREATE TABLE upstream_host (
 ALTER TABLE upstream
     ADD COLUMN host text GENERATED ALWAYS AS (lower(split_part(split_part(url, '://', 2), '/', 1))) STORED;
 INSERT INTO upstream_host (host, paused_until) SELECT host, max(paused_until) FROM upstream GROUP BY host;
-ALTER TABLE upstream DROP COLUMN paused_until;
+-- upstream.paused_until and nar.priority stay for coordinators of 0.1.0 that still run on this database.
 CREATE FUNCTION upstream_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO upstream_host (host) VALUES (NEW.host) ON CONFLICT DO NOTHING;
@@ -41,7 +41,6 @@ ALTER TABLE release ADD COLUMN lane_changes int NOT NULL DEFAULT 1, ADD COLUMN l
 ALTER TABLE job ADD COLUMN lane bigint;
 ALTER TABLE nar ADD COLUMN lane bigint;
 DROP INDEX nar_wanted;
-ALTER TABLE nar DROP COLUMN priority;
 CREATE INDEX nar_wanted ON nar (lane, upstream_id, depth, weight DESC, id) WHERE state = 'wanted' AND needed;
 CREATE INDEX job_lane ON job (lane);
 
