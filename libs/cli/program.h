@@ -22,7 +22,7 @@
 
 namespace hnx::cli {
 
-inline constexpr const char* kVersion = "0.1.0";
+inline constexpr const char* kVersion = "0.2.0";
 
 class Program {
  public:
