@@ -156,7 +156,7 @@ PgRetireStore::Did PgRetireStore::RetireRelease(PgTransaction& transaction) {
     if (batch == 0) {
       return Did::kWaits;
     }
-    BatchBuilder(transaction, description_, batch, {}).Remove(files);
+    BatchBuilder(transaction, description_, batch, {}, {}).Remove(files);
   }
   transaction.Exec(sql::kBeginRetiring, ids, "beyond the retention of its channel");
   Log("retire")->info("{}/{} is beyond its channel's retention: it leaves the mirror", channel,
@@ -206,7 +206,7 @@ Result<PgRetireStore::Did> PgRetireStore::UnlistPaths(PgTransaction& transaction
   if (taken.empty()) {
     return kept > 0 ? Did::kSomething : Did::kNothing;
   }
-  BatchBuilder(transaction, description_, batch, {}).Remove(narinfos);
+  BatchBuilder(transaction, description_, batch, {}, {}).Remove(narinfos);
   const std::string ids = Int64Array(taken);
   transaction.Exec(sql::kUnwatchReferrers, ids);
   transaction.Exec(sql::kUnlistNars, ids);
@@ -291,7 +291,7 @@ PgRetireStore::Did PgRetireStore::UnlinkNars(PgTransaction& transaction) {
   }
   transaction.Exec(sql::kMarkUnlinked, TextArray(leaving), TextArray(linked), batch);
   if (!links.empty()) {
-    BatchBuilder(transaction, description_, batch, {}).Remove(links);
+    BatchBuilder(transaction, description_, batch, {}, {}).Remove(links);
   }
   return Did::kSomething;
 }

@@ -224,7 +224,7 @@ TEST_F(HostLimitsTest, AnAnswerOfAnyKindEndsARowOfFailures) {
   Fail(0, 1, ErrorCode::kNotFound, "http-404");
   Fail(0, 4, ErrorCode::kUnavailable, "http-500");
   EXPECT_EQ(Breaker(), "closed");
-  workers_[1]->Call();
+  ASSERT_TRUE(workers_[1]->Call().has_value());
   workers_[1]->Work(1);
   ASSERT_TRUE(workers_[1]->Call().has_value());
   EXPECT_EQ(Ask("SELECT failures_in_a_row FROM upstream_host"), "0");

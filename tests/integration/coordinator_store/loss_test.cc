@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/domain/work_control.h"
+#include "mirror/format/publish_format.h"
 #include "mirror/index_layout.h"
 #include "store_rig.h"
 #include "support/postgres_fixture.h"
