@@ -111,6 +111,7 @@ void StoreRig::BecomeLeaderAnew() {
   settler = std::make_unique<PgSettleStore>(*pool, *leader, description);
   reaper = std::make_unique<PgLeaseReaper>(*pool, *leader);
   lanes = std::make_unique<PgLaneStore>(*pool, *leader, 7);
+  repairer = std::make_unique<PgLossRepairer>(*pool, *leader);
   RetireOptions retire;
   retire.run_interval = std::chrono::milliseconds(0);
   retire.batch_paths_max = 3;
@@ -124,7 +125,6 @@ ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name
   std::vector<int> all(upstream.size());
   std::iota(all.begin(), all.end(), 0);
   return SubmitRoots(upstream, all, name, "r1", plan_only, priority);
-  repairer = std::make_unique<PgLossRepairer>(*pool, *leader);
 }
 
 ReleaseId StoreRig::SubmitRoots(const FakeUpstream& upstream, const std::vector<int>& paths,
