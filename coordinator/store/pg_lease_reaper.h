@@ -13,7 +13,7 @@
 namespace hnx::coordinator {
 
 // Between two looks.
-inline constexpr std::chrono::milliseconds kReapInterval{1'000};
+inline constexpr std::chrono::milliseconds kReapInterval{500};
 // A longer pause between two looks means that nobody could renew either.
 inline constexpr std::int64_t kReapGapMsMax = 3'000;
 inline constexpr std::int64_t kReapJobsMax = 1'000;

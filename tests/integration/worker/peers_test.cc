@@ -159,7 +159,7 @@ TEST_F(PeersTest, WhatWasAcceptedIsServedAfterARestartWithoutTheCoordinatorsWord
   Must(Open(key)->WaitForHead(ReadLimits::Within(kLong)));
   reader_.reset();
   StopWorker();
-  options_.coordinator = "127.0.0.1:1";
+  options_.coordinators = {"127.0.0.1:1"};
   StartWorker();
   StartReader();
   const auto shard = Open(key);
