@@ -164,7 +164,10 @@ TEST_F(FallbackTest, ABadNarIsNeverGivenWholeAndNeverKept) {
   const auto answer = far->Get(path.NarPath());
   EXPECT_LT(answer.body.size(), bad.size());
   EXPECT_EQ(Metric(*far, "hnx_gateway_fallback_fetches_total{result=\"refused\"}"), 1);
-  EXPECT_EQ(far->source->cache().bytes(), 0U);
+  // The client may be told before the file is gone.
+  while (far->source->cache().bytes() > 0) {
+    std::this_thread::yield();
+  }
   // Made good upstream, it is had.
   upstream_.Serve(path.NarPath(), {test::File(path.nar)});
   EXPECT_TRUE(far->Get(path.NarPath()).body == path.nar);
@@ -185,7 +188,10 @@ TEST_F(FallbackTest, ANarThatIsCutOrTooLongIsNeverGivenWhole) {
     EXPECT_TRUE(answer.status == 404 || answer.body.size() < path.nar.size() + 4) << answer.status;
     EXPECT_FALSE(answer.body == path.nar);
   }
-  EXPECT_EQ(far->source->cache().bytes(), 0U);
+  // The client may be told before the file is gone.
+  while (far->source->cache().bytes() > 0) {
+    std::this_thread::yield();
+  }
 }
 
 TEST_F(FallbackTest, ANarInfoThatNoTrustedKeySignedIsNotGiven) {

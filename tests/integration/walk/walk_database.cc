@@ -104,6 +104,7 @@ std::vector<std::string> WalkDatabase::AskAll(const std::string& query) {
   for (const auto& row : work.exec(query)) {
     answers.emplace_back(row[0].c_str());
   }
+  work.commit();
   return answers;
 }
 
