@@ -116,7 +116,7 @@ test('limits', async ({ scratch, owns }) => {
   const expected = channel.expected()
   const list = path.join(scratch, 'paths')
   fs.writeFileSync(list, Object.keys(expected.paths).join('\n') + '\n')
-  const submitted = mirror.run('coordinator', 'submit', '--coordinator', mirror.address, '--store-paths', list, '--wait')
+  const submitted = await mirror.runBeside('coordinator', 'submit', '--coordinator', mirror.address, '--store-paths', list, '--wait')
   checkEqual(`the exit status of submit (${submitted.stderr.slice(-500)})`, submitted.status, 0)
   check(upstream.throttledAt !== undefined, 'the upstream had no reason to say 429')
 

@@ -1,6 +1,6 @@
 // Words that the e2e tests in JavaScript are written with: a demonstration channel, a mirror of it made of real
 // processes, and what the mirror shows through its gateway.
-import { spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -291,6 +291,15 @@ export class Mirror {
   status (address = this.address) {
     const done = this.run('coordinator', 'status', '--coordinator', address, '--json')
     return done.status === 0 ? JSON.parse(done.stdout) : undefined
+  }
+
+  // As run, while this process goes on: for servers that the test plays itself.
+  runBeside (program, ...words) {
+    const [first, ...rest] = [...this.within, path.join(binDir, program), ...words]
+    return new Promise((resolve) => {
+      execFile(first, rest, { encoding: 'utf8', maxBuffer: 1 << 30 }, (error, stdout, stderr) =>
+        resolve({ status: error ? error.code : 0, stdout, stderr }))
+    })
   }
 
   // Runs a client command of the coordinator.
