@@ -2,9 +2,9 @@
 // of them needs no look-up in the database. Most references point at few paths. Of fixed size,
 // made when it is first written to. Thread-safe.
 //
-// Nothing in it can become wrong: a path's number never changes, paths are never deleted (also not
-// when they retire), and a release loses paths only when it ends. But only what was committed may
-// be put into it.
+// Nothing in it can become wrong while PostgreSQL's server stays the same (same_server.h): a path's
+// number never changes, paths are never deleted (also not when they retire), and a release loses
+// paths only when it ends. But only what was committed may be put into it.
 #pragma once
 
 #include <array>

@@ -143,13 +143,18 @@ Result<Submitted> PgReleaseStore::Submit(const NewRelease& release) {
         const pqxx::row row = transaction.Row(
             sql::kInsertRelease, release.channel, upstream, match, exclude, release.plan_only,
             release.force, release.max_missing, release.priority, release.is_list);
-        return Submitted{.release = row[0].as<ReleaseId>(), .existed = false};
+        const auto id = row[0].as<ReleaseId>();
+        if (release.is_list) {
+          servers_.Begin(transaction, id);
+        }
+        return Submitted{.release = id, .existed = false};
       });
 }
 
 Result<void> PgReleaseStore::AddListRoots(ReleaseId release, std::span<const PathName> roots) {
   return RunTransaction(
       pool_, "add the roots of a list", [&](PgTransaction& transaction) -> Result<void> {
+        HNX_TRY(servers_.Check(transaction, release));
         auto outcome = AddRootsIn(transaction, release, roots);
         if (!outcome.has_value()) {
           return outcome.error();
@@ -169,6 +174,7 @@ Result<Submitted> PgReleaseStore::NameList(ReleaseId release, const std::string&
                                            const NewRelease& submission) {
   return RunTransaction(
       pool_, "begin the walk of a list", [&](PgTransaction& transaction) -> Result<Submitted> {
+        HNX_TRY(servers_.Check(transaction, release));
         const auto upstream =
             transaction.Row(sql::kFindOrAddUpstream, submission.upstream_url)[0].as<UpstreamId>();
         const auto open =

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "coordinator/domain/release_view.h"
 #include "coordinator/store/pg_pool.h"
+#include "coordinator/store/same_server.h"
 #include "coordinator/store/walk_store.h"
 
 namespace hnx::coordinator {
@@ -58,6 +59,7 @@ class PgReleaseStore {
 
  private:
   PgPool& pool_;
+  SameServer servers_;  // of lists that are coming in
 };
 
 }  // namespace hnx::coordinator

@@ -63,6 +63,15 @@ auto PgWalkStore::AsLeader(std::string_view what, Body body) {
   });
 }
 
+template <class Body>
+auto PgWalkStore::AsLeaderOf(ReleaseId release, std::string_view what, Body body) {
+  using Outcome = std::invoke_result_t<Body, PgTransaction&>;
+  return AsLeader(what, [&](PgTransaction& transaction) -> Outcome {
+    HNX_TRY(servers_.Check(transaction, release));
+    return body(transaction);
+  });
+}
+
 Result<std::optional<WalkRelease>> PgWalkStore::NextRelease(std::string_view statement) {
   return RunTransaction(pool_, "find a release to work on",
                         [&](PgTransaction& transaction) -> Result<std::optional<WalkRelease>> {
@@ -80,7 +89,7 @@ Result<std::optional<WalkRelease>> PgWalkStore::NextReleaseToWalk() {
 }
 
 Result<void> PgWalkStore::PinRelease(ReleaseId release, const ReleasePin& pin) {
-  return AsLeader("pin a release", [&](PgTransaction& transaction) -> Result<void> {
+  return AsLeaderOf(release, "pin a release", [&](PgTransaction& transaction) -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockRelease(transaction, release));
     const auto name = row["name"].as<std::string>();
     if (!name.empty() &&
@@ -138,18 +147,19 @@ Result<void> PgWalkStore::ReadArtifact(ArtifactId artifact,
 }
 
 Result<void> PgWalkStore::AddReleaseFile(ReleaseId release, const ReleaseFileRow& file) {
-  return AsLeader("add a release's file", [&](PgTransaction& transaction) -> Result<void> {
-    const std::string artifact = file.artifact ? std::to_string(*file.artifact) : "";
-    const auto row = transaction.MaybeRow(
-        sql::kAddReleaseFile, release, file.name, Binary(file.sha256),
-        static_cast<std::int64_t>(file.size_bytes), file.artifact ? artifact.c_str() : nullptr);
-    if (!row) {
-      return Error{ErrorCode::kAlreadyExists,
-                   fmt::format("file {} of release {} is recorded with another SHA-256", file.name,
-                               release)};
-    }
-    return {};
-  });
+  return AsLeaderOf(
+      release, "add a release's file", [&](PgTransaction& transaction) -> Result<void> {
+        const std::string artifact = file.artifact ? std::to_string(*file.artifact) : "";
+        const auto row = transaction.MaybeRow(
+            sql::kAddReleaseFile, release, file.name, Binary(file.sha256),
+            static_cast<std::int64_t>(file.size_bytes), file.artifact ? artifact.c_str() : nullptr);
+        if (!row) {
+          return Error{ErrorCode::kAlreadyExists,
+                       fmt::format("file {} of release {} is recorded with another SHA-256",
+                                   file.name, release)};
+        }
+        return {};
+      });
 }
 
 Result<std::vector<ReleaseFileRow>> PgWalkStore::ListReleaseFiles(ReleaseId release) {
@@ -188,10 +198,11 @@ Result<AddRootsOutcome> AddRootsIn(PgTransaction& transaction, ReleaseId release
 }
 
 Result<AddRootsOutcome> PgWalkStore::AddRoots(ReleaseId release, std::span<const PathName> roots) {
-  return AsLeader("add roots", [&](PgTransaction& transaction) -> Result<AddRootsOutcome> {
-    HNX_TRY(LockRelease(transaction, release));
-    return AddRootsIn(transaction, release, roots);
-  });
+  return AsLeaderOf(release, "add roots",
+                    [&](PgTransaction& transaction) -> Result<AddRootsOutcome> {
+                      HNX_TRY(LockRelease(transaction, release));
+                      return AddRootsIn(transaction, release, roots);
+                    });
 }
 
 Result<std::uint64_t> PgWalkStore::CountRoots(ReleaseId release) {
@@ -202,23 +213,24 @@ Result<std::uint64_t> PgWalkStore::CountRoots(ReleaseId release) {
 }
 
 Result<void> PgWalkStore::BeginWalk(ReleaseId release) {
-  return AsLeader("begin a walk", [&](PgTransaction& transaction) -> Result<void> {
+  return AsLeaderOf(release, "begin a walk", [&](PgTransaction& transaction) -> Result<void> {
     transaction.Exec(sql::kBeginWalk, release);
     return {};
   });
 }
 
 Result<std::uint64_t> PgWalkStore::ExpandKnown(ReleaseId release, std::size_t limit) {
-  return AsLeader("expand known paths", [&](PgTransaction& transaction) -> Result<std::uint64_t> {
-    const pqxx::result rows =
-        transaction.Exec(sql::kExpandKnown, release, static_cast<std::int64_t>(limit));
-    PgArray ids;
-    for (const pqxx::row& row : rows) {
-      ids.Add(row[0].as<std::int64_t>());
-    }
-    transaction.Exec(sql::kJoinReferences, release, ids.Literal());
-    return std::uint64_t{rows.size()};
-  });
+  return AsLeaderOf(
+      release, "expand known paths", [&](PgTransaction& transaction) -> Result<std::uint64_t> {
+        const pqxx::result rows =
+            transaction.Exec(sql::kExpandKnown, release, static_cast<std::int64_t>(limit));
+        PgArray ids;
+        for (const pqxx::row& row : rows) {
+          ids.Add(row[0].as<std::int64_t>());
+        }
+        transaction.Exec(sql::kJoinReferences, release, ids.Literal());
+        return std::uint64_t{rows.size()};
+      });
 }
 
 Result<Frontier> PgWalkStore::NextFrontier(ReleaseId release, PathId after, std::size_t limit) {
@@ -246,9 +258,13 @@ Result<SaveOutcome> PgWalkStore::SaveWalkResults(ReleaseId release,
                                                  std::span<const VerifiedNarInfo> narinfos,
                                                  std::span<const PathFailure> failures) {
   HNX_CHECK(narinfos.size() <= kWalkBatchMax && failures.size() <= kWalkBatchMax);
-  auto outcome =
-      AsLeader("save narinfos", [&](PgTransaction& transaction) -> Result<WalkSaveOutcome> {
+  auto outcome = AsLeaderOf(
+      release, "save narinfos", [&](PgTransaction& transaction) -> Result<WalkSaveOutcome> {
         HNX_TRY(LockRelease(transaction, release));
+        if (!known_paths_server_.Check(transaction, 0).has_value()) {
+          known_paths_.Clear();
+          known_paths_server_.Begin(transaction, 0);
+        }
         return SaveWalkBatch(transaction, known_paths_, release, narinfos, failures);
       });
   if (!outcome.has_value()) {
@@ -263,17 +279,22 @@ Result<SaveOutcome> PgWalkStore::SaveWalkResults(ReleaseId release,
 }
 
 Result<void> PgWalkStore::FinishWalk(ReleaseId release) {
-  return AsLeader("finish a walk", [&](PgTransaction& transaction) -> Result<void> {
-    HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockRelease(transaction, release));
-    if (row["walked"].as<bool>() || row["state"].as<std::string>() != "walking") {
-      return {};
-    }
-    if (!transaction.Row(sql::kFrontierIsEmpty, release)[0].as<bool>()) {
-      return FailedPrecondition("the frontier is not empty");
-    }
-    transaction.Exec(sql::kFinishWalk, release);
-    return {};
-  });
+  auto finished =
+      AsLeaderOf(release, "finish a walk", [&](PgTransaction& transaction) -> Result<void> {
+        HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockRelease(transaction, release));
+        if (row["walked"].as<bool>() || row["state"].as<std::string>() != "walking") {
+          return {};
+        }
+        if (!transaction.Row(sql::kFrontierIsEmpty, release)[0].as<bool>()) {
+          return FailedPrecondition("the frontier is not empty");
+        }
+        transaction.Exec(sql::kFinishWalk, release);
+        return {};
+      });
+  if (finished.has_value()) {
+    servers_.Forget(release);
+  }
+  return finished;
 }
 
 Result<void> PgWalkStore::PauseUpstream(UpstreamId upstream, milliseconds pause) {

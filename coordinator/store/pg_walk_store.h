@@ -6,6 +6,7 @@
 #include "coordinator/store/pg_artifacts.h"
 #include "coordinator/store/pg_leader.h"
 #include "coordinator/store/pg_pool.h"
+#include "coordinator/store/same_server.h"
 #include "coordinator/store/walk_store.h"
 
 namespace hnx::coordinator {
@@ -57,13 +58,18 @@ class PgWalkStore final : public WalkStore {
   Result<std::optional<WalkRelease>> NextRelease(std::string_view statement);
   template <class Body>
   auto AsLeader(std::string_view what, Body body);
+  // One of the transactions that resolve or walk a release: they belong together (SameServer).
+  template <class Body>
+  auto AsLeaderOf(ReleaseId release, std::string_view what, Body body);
 
   PgPool& pool_;
   const PgLeader& leader_;
   const HostLimits limits_;
   const std::string holder_;
   PgArtifacts artifacts_;
+  SameServer servers_;
   PathCache known_paths_;
+  SameServer known_paths_server_;
 };
 
 }  // namespace hnx::coordinator

@@ -20,6 +20,9 @@ class WalkDatabase {
   WalkDatabase(const WalkDatabase&) = delete;
   WalkDatabase& operator=(const WalkDatabase&) = delete;
 
+  // kill -9; returns when another one has taken its place.
+  static void KillServer();
+
   coordinator::PgWalkStore& store() { return *store_; }
   const std::string& uri() const { return uri_; }
 

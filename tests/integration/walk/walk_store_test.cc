@@ -126,6 +126,32 @@ TEST_F(WalkStoreTest, APathKnownFromOneReleaseStillJoinsTheNext) {
   EXPECT_EQ(frontier->paths[0].hash, HashOf(3));
 }
 
+// A replica that takes over may lack the last commits, and gives the numbers of their paths to
+// others.
+TEST_F(WalkStoreTest, NumbersThatWereReadFromAServerThatIsGoneCountForNothing) {
+  const ReleaseId release = Submit("a", {1, 2});
+  Save(release, {InfoOf(1, 1, {3})});
+  const VerifiedNarInfo second = InfoOf(2, 2, {3});
+  test::WalkDatabase::KillServer();
+  const auto refused = database_.store().SaveWalkResults(release, {{second}}, {});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable) << refused.error().ToString();
+  EXPECT_EQ(Count("narinfo"), "1");
+  Save(release, {second});  // read anew
+  EXPECT_EQ(Count("narinfo"), "2");
+}
+
+TEST_F(WalkStoreTest, RootsThatWereAddedOnTwoServersDoNotMakeAWalk) {
+  const ReleaseId release = database_.AddRelease("a", "http://upstream");
+  const std::vector<PathName> roots{{HashOf(1), "name"}};
+  ASSERT_TRUE(database_.store().AddRoots(release, roots).has_value());
+  test::WalkDatabase::KillServer();
+  EXPECT_FALSE(database_.store().BeginWalk(release).has_value())
+      << "roots that were added before may be lost";
+  EXPECT_TRUE(database_.store().AddRoots(release, roots).has_value());
+  EXPECT_TRUE(database_.store().BeginWalk(release).has_value());
+}
+
 TEST_F(WalkStoreTest, ADeletedReleaseLeavesNoRowsBehind) {
   const ReleaseId release = Submit("a", {1, 2});
   Save(release, {InfoOf(1, 1, {3})});
