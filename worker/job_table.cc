@@ -14,7 +14,7 @@ JobTable::Changes JobTable::Reconcile(std::vector<Job> wanted) {
     wanted_ids.insert(job.job_id);
     const auto known = jobs_.find(job.job_id);
     if (known != jobs_.end()) {
-      if (known->second.attempt == job.attempt) {
+      if (IsSame(known->second, job)) {
         continue;
       }
       changes.drop.push_back({job.job_id, known->second.attempt, 0});
@@ -24,6 +24,7 @@ JobTable::Changes JobTable::Reconcile(std::vector<Job> wanted) {
     state.attempt = job.attempt;
     for (const NarUnit& unit : job.units) {
       state.outstanding.emplace(unit.ref.nar_id, unit.file_size_hint);
+      state.files.emplace(unit.ref.nar_id, unit.file);
     }
     for (const BadUnit& bad : job.bad_units) {
       state.failures.emplace(bad.ref.nar_id, bad.failure);
@@ -40,6 +41,15 @@ JobTable::Changes JobTable::Reconcile(std::vector<Job> wanted) {
     job = jobs_.erase(job);
   }
   return changes;
+}
+
+// What is done has gone from the answer, so it may name less than the job was begun with.
+bool JobTable::IsSame(const State& known, const Job& wanted) {
+  return known.attempt == wanted.attempt &&
+         std::all_of(wanted.units.begin(), wanted.units.end(), [&](const NarUnit& unit) {
+           const auto file = known.files.find(unit.ref.nar_id);
+           return file != known.files.end() && file->second == unit.file;
+         });
 }
 
 JobTable::Changes JobTable::DropAll() {

@@ -31,7 +31,9 @@ class JobTable final : public NarOutcomes {
     std::vector<Job> begin;
     std::vector<NarRef> drop;  // job_id and attempt; nar_id is 0
   };
-  // Makes the table what the answer says. The same job with another attempt is dropped and begun.
+  // Makes the table what the answer says. The same job with another attempt is dropped and begun,
+  // and so is one of the same number with other NARs: a database that lost its last commits gives
+  // numbers away again.
   Changes Reconcile(std::vector<Job> wanted) HNX_EXCLUDES(mutex_);
   // The lease ended, or the worker drains: everything is dropped.
   Changes DropAll() HNX_EXCLUDES(mutex_);
@@ -54,7 +56,9 @@ class JobTable final : public NarOutcomes {
     std::uint64_t bytes_done = 0;
     std::map<std::uint64_t, std::uint64_t> outstanding;  // nar_id -> bytes by the hint
     std::map<std::uint64_t, NarFailure> failures;
+    std::map<std::uint64_t, std::string> files;  // nar_id -> file, of all that it was begun with
   };
+  static bool IsSame(const State& known, const Job& wanted);
   // nullptr: no such job in this attempt.
   State* Find(const NarRef& nar) HNX_REQUIRES(mutex_);
 

@@ -37,6 +37,30 @@ TEST_F(JobTableTest, AnotherAttemptIsBegunAnew) {
   EXPECT_EQ(changes.drop.size(), 1U);
 }
 
+// A replica that lacked the last commits was promoted, and gave the number to another job of this
+// worker.
+TEST_F(JobTableTest, AnotherJobUnderAKnownNumberIsBegunAnew) {
+  table_.Reconcile({MakeJob(1, 1)});
+  table_.OnStored({1, 1, 1});
+  Job other{1, 1, {Unit(1, 1, 3), Unit(1, 1, 4)}, {}};
+  const auto changes = table_.Reconcile({other});
+  ASSERT_EQ(changes.begin.size(), 1U);
+  ASSERT_EQ(changes.drop.size(), 1U);
+  EXPECT_EQ(table_.OutstandingUnits(), 2U);
+
+  Job same_numbers{1, 1, {Unit(1, 1, 3)}, {}};
+  same_numbers.units[0].file = "another";
+  EXPECT_EQ(table_.Reconcile({same_numbers}).begin.size(), 1U);
+}
+
+TEST_F(JobTableTest, AJobThatIsPartlyDoneGoesOn) {
+  table_.Reconcile({MakeJob(1, 1)});
+  table_.OnStored({1, 1, 1});
+  const auto changes = table_.Reconcile({{1, 1, {Unit(1, 1, 2)}, {}}});
+  EXPECT_TRUE(changes.begin.empty());
+  EXPECT_TRUE(changes.drop.empty());
+}
+
 TEST_F(JobTableTest, AFailureIsReportedUntilTheJobHasGone) {
   table_.Reconcile({MakeJob(1, 1)});
   table_.OnFailed({1, 1, 2}, {ErrorCode::kNotFound, "http-404", "gone", {}});
