@@ -1,5 +1,7 @@
 #include "coordinator/store/pg_migrations.h"
 
+#include <thread>
+
 #include <fmt/format.h>
 
 #include "coordinator/store/pg_transaction.h"
@@ -48,6 +50,24 @@ void Apply(pqxx::connection& connection, const sql::Migration& migration) {
   work.commit();
 }
 
+// Coordinators of the release before may be at work meanwhile, and hold locks in another order:
+// when that ends in a deadlock it is run again.
+Result<void> ApplyAmongOthers(pqxx::connection& connection, const sql::Migration& migration) {
+  constexpr int kRunsMax = 30;
+  for (int run = 1;; ++run) {
+    try {
+      Apply(connection, migration);
+      return {};
+    } catch (const std::exception&) {
+      const PgFailure failure = CurrentPgFailure("migrate the database");
+      if (!failure.rolled_back || run >= kRunsMax) {
+        return failure.error;
+      }
+    }
+    std::this_thread::sleep_for(internal::RerunDelay(run));
+  }
+}
+
 // The lock belongs to the session and goes with it.
 void TakeLock(pqxx::connection& connection) {
   pqxx::nontransaction work(connection);
@@ -76,7 +96,7 @@ Result<MigrationPlan> Migrate(const std::string& uri) {
     }
     for (const auto& migration : sql::kMigrations) {
       if (migration.version > plan->current) {
-        Apply(connection.get(), migration);
+        HNX_TRY(ApplyAmongOthers(connection.get(), migration));
       }
     }
     return plan;
