@@ -11,7 +11,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, sleep, step, test, until } from './words.mjs'
+import { checkSameOutcome, checkShards, mirrorUndisturbed, outcome } from './outcome.mjs'
+import { Random } from './random.mjs'
+import { DemoChannel, Mirror, check, sleep, step, test, until } from './words.mjs'
 
 // undisturbed: the least seconds that the undisturbed mirror takes, with the same throttle; 0: at full speed.
 const SHORT = { kills: '8', paths: '240', requests: '8', hits: '0', undisturbed: '0' }
@@ -21,7 +23,6 @@ const PAUSE_MS_MIN = 200
 const PAUSE_MS_MAX = 2500
 const SUBMIT_TIMEOUT_MS = 120_000
 const SETTLE_TIMEOUT_MS = 1_200_000
-const COPIES_TIMEOUT_MS = 60_000
 const PASSES_BEFORE_CRASH_MAX = 2
 // An armed program is not killed at random for so long: it is to die at its crash point.
 const ARMED_MS = 4000
@@ -43,16 +44,7 @@ const limits = Object.fromEntries(Object.entries({ ...(full || process.env.HNX_N
   .map(([name, value]) => [name, Number(value)]))
 const seed = Number(givenSeed ?? Date.now() % 1_000_000)
 
-// mulberry32
-let randomState = seed
-function random () {
-  randomState = (randomState + 0x6d2b79f5) | 0
-  let t = Math.imul(randomState ^ (randomState >>> 15), 1 | randomState)
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-}
-const randomBetween = (low, high) => low + Math.floor(random() * (high - low + 1))
-const pick = (list) => list[Math.floor(random() * list.length)]
+const random = new Random(seed)
 const seconds = (since) => (Date.now() - since) / 1000
 
 // Names of the crash points that the programs hold, found in their sources.
@@ -107,9 +99,9 @@ class Storm {
     const wanted = others.filter((name) => (this.tries[name] ?? 0) === fewestTries)
     const plan = rare.map((name) => `${name}:1`)
     if (wanted.length) {
-      const point = pick(wanted)
+      const point = random.pick(wanted)
       this.tries[point] = (this.tries[point] ?? 0) + 1
-      plan.push(`${point}:${randomBetween(1, PASSES_BEFORE_CRASH_MAX)}`)
+      plan.push(`${point}:${random.between(1, PASSES_BEFORE_CRASH_MAX)}`)
       program.spareUntil = Date.now() + ARMED_MS
     }
     if (plan.length) program.environment = { HNX_CRASH_AT: plan.join(','), HNX_CRASH_LOG: this.crashLog }
@@ -135,7 +127,7 @@ class Storm {
 
   // The next one to be killed is drawn beforehand and waited for, so that all have their share. False: not now.
   async killOne () {
-    this.victim ??= pick([...this.killable().map((program) => program.name), 'postgres'])
+    this.victim ??= random.pick([...this.killable().map((program) => program.name), 'postgres'])
     if (this.victim === 'postgres') {
       const pid = this.postmasterPid()
       if (!pid) return false
@@ -210,7 +202,7 @@ class Storm {
     await this.submitPart(status, whole)
     const leased = (status.workers ?? []).some((worker) => worker.jobs > 0)
     if (leased && Date.now() >= this.nextKillAt && this.killed < limits.kills) {
-      if (await this.killOne()) this.nextKillAt = Date.now() + randomBetween(PAUSE_MS_MIN, PAUSE_MS_MAX)
+      if (await this.killOne()) this.nextKillAt = Date.now() + random.between(PAUSE_MS_MIN, PAUSE_MS_MAX)
     }
     return false
   }
@@ -245,68 +237,6 @@ class Storm {
 
 const isSettled = (status, id) => status.releases.find((release) => release.id === id)?.state === 'settled'
 
-// What a manifest says, without what may differ between two mirrors of one release: dates, and where NARs lie.
-function timeless (value) {
-  if (Array.isArray(value)) return value.map(timeless)
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value)
-    .filter(([name]) => !/(_at|At|_ms|Ms|date|Date|time|Time|shard|shards|attempts)$/.test(name))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, inner]) => [name, timeless(inner)]))
-}
-
-async function result (mirror, expected, release) {
-  const failures = mirror.failures(release)
-    .map(({ store_path: storePath, state, reason, blocked_by: by }) => [storePath, state, reason, by ?? ''])
-  const manifest = timeless(await mirror.manifest(expected.release)) // first: it waits for the gateway
-  return { bytes: await compareWithUpstream(mirror, expected), failures: failures.sort(), manifest }
-}
-
-// {NAR file: in how many shards it lies}
-function placesOfNars (mirror) {
-  const places = new Map()
-  const drives = mirror.drives().flatMap((dir) => ['--drives', dir])
-  for (const { id_z32: id, nars } of mirror.status().shards) {
-    const listed = mirror.run('hyp', 'ls', `hyper://${id}/nar`, ...drives)
-    // Its worker died before the first entry of it was durable.
-    if (nars === 0 && listed.stderr.includes('there is nothing at')) continue
-    check(listed.status === 0, `hyp ls of shard ${id}: ${listed.stderr}`)
-    for (const line of listed.stdout.split('\n').filter(Boolean)) {
-      const file = path.basename(line.trim().split(/\s+/).at(-1))
-      places.set(file, (places.get(file) ?? 0) + 1)
-    }
-  }
-  return places
-}
-
-// Each published NAR lies in exactly one shard. What else lies there is the NAR of a path that was found to be
-// blocked only after it was stored. Copies that expired leases left behind are dropped soon after the storm.
-async function checkShards (mirror, expected) {
-  const nars = (status) => new Set(Object.values(expected.paths).filter((e) => e.status === status).map((e) => path.basename(e.url)))
-  const published = nars('published')
-  const blocked = nars('blocked')
-  const places = await until('every NAR lies in one shard only', COPIES_TIMEOUT_MS, () => {
-    const found = placesOfNars(mirror)
-    return [...found.values()].every((count) => count === 1) && found
-  })
-  for (const file of published) check(places.has(file), `${file} is published, but in no shard`)
-  for (const file of places.keys()) check(published.has(file) || blocked.has(file), `a shard holds ${file}, which no healthy path needs`)
-  console.log(`${published.size} published NARs, each in exactly one of ${mirror.status().shards.length} shards`)
-}
-
-async function mirrorUndisturbed (scratch, owns, channel) {
-  const mirror = owns(new Mirror(path.join(scratch, 'undisturbed'), channel))
-  await mirror.start()
-  const begun = Date.now()
-  checkEqual('the exit status of the undisturbed submit', await mirror.submit('--wait'), 3)
-  const took = seconds(begun)
-  console.log(`undisturbed: settled after ${took.toFixed(1)} s`)
-  const found = await result(mirror, channel.expected(), 0)
-  await checkShards(mirror, channel.expected())
-  await mirror.stop()
-  return { ...found, took }
-}
-
 test('kill storm', async ({ scratch, owns }) => {
   console.log(`seed ${seed}, ${JSON.stringify(limits)}`)
   const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--faults', '--paths', String(limits.paths), '--bytes', '16M']))
@@ -335,13 +265,7 @@ test('kill storm', async ({ scratch, owns }) => {
   await storm.calm()
 
   step('the result is the undisturbed one')
-  const found = await result(mirror, channel.expected(), whole)
-  checkEqual('narinfos and NARs through the index', found.bytes, wanted.bytes)
-  console.log(`the same ${Object.keys(found.bytes).length} narinfos and NARs`)
-  checkEqual('failures', found.failures, wanted.failures)
-  console.log(`the same ${found.failures.length} failures`)
-  checkEqual('the manifest', found.manifest, wanted.manifest)
-  console.log('the same manifest, but for dates')
+  checkSameOutcome(await outcome(mirror, channel.expected(), whole), wanted)
   await checkShards(mirror, channel.expected())
 
   step('the storm was a storm')

@@ -4,51 +4,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import readline from 'node:readline'
+import { Watcher } from './watcher.mjs'
 import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, freePort, sha256, step, test, until } from './words.mjs'
 
-const SOURCE = process.env.HNX_SOURCE_DIR ?? path.resolve(import.meta.dirname, '../..')
 const LONG_MS = 60_000
-
-// tests/interop/js/index_watcher.mjs as a process.
-class Watcher {
-  constructor (key, dir, ...addresses) {
-    this.seen = []
-    this.conflicts = []
-    this.child = spawn('node', [path.join(SOURCE, 'tests/interop/js/index_watcher.mjs'), key, dir, ...addresses],
-      { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.ended = new Promise((resolve) => this.child.on('exit', resolve))
-    readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
-      const words = JSON.parse(line)
-      if (words.files) this.files = words.files
-      else if (words.conflict) this.conflicts.push(line)
-      else this.seen.push(words)
-    })
-  }
-
-  get length () {
-    return this.seen.at(-1)?.length ?? 0
-  }
-
-  async readAll () {
-    this.files = undefined
-    this.child.stdin.write('files\n')
-    return until('the JavaScript peer reads every file', LONG_MS, () => this.files)
-  }
-
-  checkGrowthOnly () {
-    checkEqual('conflicts that the JavaScript peer saw', this.conflicts, [])
-    this.seen.forEach((now, n) => {
-      const before = this.seen[n - 1]
-      check(now.fork === 0 && (!before || now.length >= before.length), `the index went from ${JSON.stringify(before)} to ${JSON.stringify(now)}`)
-    })
-  }
-
-  async stop () {
-    this.child.stdin.end()
-    await this.ended
-  }
-}
 
 // `gateway serve` from afar, with a copy of the index.
 class FarGateway {

@@ -8,8 +8,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const sourceDir = process.env.HNX_SOURCE_DIR ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
-const binDir = process.env.HNX_BIN_DIR ?? path.join(sourceDir, 'build/test/bin')
+export const sourceDir = process.env.HNX_SOURCE_DIR ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
+export const binDir = process.env.HNX_BIN_DIR ?? path.join(sourceDir, 'build/test/bin')
 const demoTool = path.join(sourceDir, 'deploy/demo-channel')
 
 const REFRESH_TIMEOUT_MS = 10_000
@@ -91,9 +91,18 @@ async function stopAll (things) {
 
 // The environment of a program whose wall clock is wrong by so much, e.g. '+1h'.
 export function wrongClock (offset) {
+  return { ...withFaketime(), FAKETIME: offset }
+}
+
+// The environment of a program whose wall clock is wrong by what a file says, within a second of its change.
+export function settableClock (file) {
+  return { ...withFaketime(), FAKETIME_TIMESTAMP_FILE: file, FAKETIME_CACHE_DURATION: '1' }
+}
+
+function withFaketime () {
   const library = fs.readdirSync('/usr/lib').map((dir) => `/usr/lib/${dir}/faketime/libfaketimeMT.so.1`).find(fs.existsSync)
   check(library, 'libfaketime is not installed: tools/install-packages test')
-  return { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+  return { LD_PRELOAD: library, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
 }
 
 // The upstream.
@@ -157,6 +166,7 @@ export class Program {
     this.name = name
     this.words = words
     this.within = [] // words before its own: ip netns exec ...
+    this.binDir = binDir // where its program lies
     this.logFile = logFile
     this.environment = environment
     this.starts = 0
@@ -164,7 +174,7 @@ export class Program {
 
   start () {
     const log = fs.openSync(this.logFile, 'a')
-    const [program, ...words] = [...this.within, path.join(binDir, this.words[0]), ...this.words.slice(1)]
+    const [program, ...words] = [...this.within, path.join(this.binDir, this.words[0]), ...this.words.slice(1)]
     this.child = spawn(program, words, { stdio: ['ignore', log, log], detached: true, env: { ...process.env, ...this.environment } })
     fs.closeSync(log)
     this.starts++
@@ -201,8 +211,9 @@ export class Program {
 // other worker asks it first.
 export class Mirror {
   // `indexOptions`: the index is written by a worker of its own, with these words; else by the first one.
+  // `binDirs`: {coordinator, worker}: where programs lie that are not of this build.
   constructor (dir, channel, { workers = 2, coordinators = 1, coordinatorOptions = [], workerOptions = [], indexOptions,
-    workerEnvironment = () => ({}) } = {}) {
+    workerEnvironment = () => ({}), binDirs = {} } = {}) {
     this.coordinators = coordinators
     this.dir = dir
     this.channel = channel
@@ -212,6 +223,7 @@ export class Mirror {
     this.indexOptions = indexOptions
     this.within = [] // words before those of each program: ip netns exec ...
     this.workerEnvironment = workerEnvironment
+    this.binDirs = binDirs
     this.programs = new Map()
     fs.mkdirSync(dir, { recursive: true })
   }
@@ -223,8 +235,13 @@ export class Mirror {
   #add (name, words, environment = {}) {
     const program = new Program(name, words, path.join(this.dir, `${name}.log`), environment)
     program.within = this.within
+    program.binDir = this.#binDirOf(words[0])
     this.programs.set(name, program)
     return program
+  }
+
+  #binDirOf (program) {
+    return this.binDirs[program] ?? binDir
   }
 
   drives () {
@@ -242,7 +259,7 @@ export class Mirror {
     this.gatewayAddress = `127.0.0.1:${await freePort()}`
     const indexKey = path.join(this.dir, 'index.key')
     if (!fs.existsSync(indexKey)) {
-      const made = spawnSync(path.join(binDir, 'worker'), ['create-index-key', indexKey], { encoding: 'utf8' })
+      const made = spawnSync(path.join(this.#binDirOf('worker'), 'worker'), ['create-index-key', indexKey], { encoding: 'utf8' })
       check(made.status === 0, `worker create-index-key: ${made.stderr}`)
     }
     const serve = ['--upstream', info.upstream, '--channel-url', info.channel_url, '--trusted-public-keys', info.public_key,
