@@ -17,6 +17,10 @@ target_compile_options(hnx_flags INTERFACE
   # bounds inside std::vector::insert that cannot be passed.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-free-nonheap-object -Wno-array-bounds
   -Wno-stringop-overflow>)
+if(CMAKE_UNITY_BUILD)
+  # Said of a class whose members' types lie in an unnamed namespace; that it is of this file alone gets lost here.
+  target_compile_options(hnx_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 if(HNX_SANITIZE)
   add_compile_options(-fsanitize=${HNX_SANITIZE} -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${HNX_SANITIZE})

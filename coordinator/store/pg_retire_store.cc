@@ -15,7 +15,7 @@ namespace hnx::coordinator {
 namespace {
 
 // A cycle of references leaves as a whole, so it may exceed a batch; not without end.
-constexpr std::size_t kCyclePathsMax = 100'000;
+constexpr std::size_t kReachPathsMax = 100'000;
 
 std::int64_t Milliseconds(std::chrono::milliseconds time) {
   return static_cast<std::int64_t>(time.count());
@@ -253,7 +253,7 @@ Result<std::vector<std::string>> PgRetireStore::TakePaths(PgTransaction& transac
     for (const PathId path : cyclic) {
       after = path;
       const pqxx::result reach = transaction.Exec(sql::kReferrersReach, path);
-      if (reach.size() > kCyclePathsMax || !reach.front()["free"].as<bool>()) {
+      if (reach.size() > kReachPathsMax || !reach.front()["free"].as<bool>()) {
         continue;
       }
       const std::vector<PathId> cycle = Ids(reach);

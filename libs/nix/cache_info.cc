@@ -11,7 +11,7 @@
 namespace hnx::nix {
 namespace {
 
-Error Invalid(std::string_view why) {
+Error InvalidCacheInfo(std::string_view why) {
   return Reject(ErrorCode::kInvalidArgument, RejectReason::kCacheInfoInvalid,
                 fmt::format("parse nix-cache-info: {}", why));
 }
@@ -30,7 +30,7 @@ Result<int> ParsePriority(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc{} || stop != end || value < 0) {
-    return Invalid("Priority is not a number; clients crash on it");
+    return InvalidCacheInfo("Priority is not a number; clients crash on it");
   }
   return value;
 }
@@ -39,7 +39,7 @@ Result<int> ParsePriority(std::string_view text) {
 
 Result<CacheInfo> CacheInfo::Parse(std::string_view text) {
   if (text.size() > kCacheInfoSizeMax) {
-    return Invalid(fmt::format("{} bytes, over {}", text.size(), kCacheInfoSizeMax));
+    return InvalidCacheInfo(fmt::format("{} bytes, over {}", text.size(), kCacheInfoSizeMax));
   }
   CacheInfo info;
   bool has_store_dir = false;
@@ -55,7 +55,7 @@ Result<CacheInfo> CacheInfo::Parse(std::string_view text) {
     const std::string_view value = Trim(line.substr(colon + 1));
     if (key == "StoreDir") {
       if (value != kStoreDir) {
-        return Invalid("StoreDir is not /nix/store; this cache is for another store");
+        return InvalidCacheInfo("StoreDir is not /nix/store; this cache is for another store");
       }
       has_store_dir = true;
     } else if (key == "WantMassQuery") {
@@ -65,7 +65,7 @@ Result<CacheInfo> CacheInfo::Parse(std::string_view text) {
     }
   }
   if (!has_store_dir) {
-    return Invalid("no StoreDir; this is not the root of a binary cache");
+    return InvalidCacheInfo("no StoreDir; this is not the root of a binary cache");
   }
   return info;
 }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kStorePathHashSize = 20;  // bytes
 
-Error Invalid(std::string_view why) {
+Error InvalidContentAddress(std::string_view why) {
   return Reject(ErrorCode::kInvalidArgument, RejectReason::kContentAddressInvalid,
                 fmt::format("parse CA: {}", why));
 }
@@ -79,7 +79,7 @@ Result<ContentAddress> ContentAddress::Parse(std::string_view text) {
     address = ParseFixed(text.substr(kFixedPrefix.size()));
   }
   if (!address.has_value()) {
-    return Invalid(address.error().message);
+    return InvalidContentAddress(address.error().message);
   }
   return address;
 }
@@ -101,7 +101,7 @@ Result<StorePath> ContentAddress::MakeStorePath(std::string_view name,
                                                 bool refers_to_itself) const {
   if (method_ == Method::kText) {
     if (refers_to_itself) {
-      return Invalid("a text path cannot refer to itself");
+      return InvalidContentAddress("a text path cannot refer to itself");
     }
     return Make(TypeWithReferences("text", references), hash_.ToHex(), name);
   }
@@ -113,7 +113,7 @@ Result<StorePath> ContentAddress::MakeStorePath(std::string_view name,
     return Make(type, hash_.ToHex(), name);
   }
   if (refers_to_itself || !references.empty()) {
-    return Invalid("only text and fixed:r:sha256 may have references");
+    return InvalidContentAddress("only text and fixed:r:sha256 may have references");
   }
   const std::string inner =
       fmt::format("fixed:out:{}{}:{}:", method_ == Method::kRecursive ? "r:" : "",

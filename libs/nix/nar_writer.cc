@@ -11,16 +11,16 @@
 namespace hnx::nix {
 namespace {
 
-constexpr std::size_t kWord = 8;
+constexpr std::size_t kNarWord = 8;
 
 void AppendSize(std::string& out, std::uint64_t size) {
-  std::array<std::byte, kWord> word{};
+  std::array<std::byte, kNarWord> word{};
   StoreLe64(size, word);
   out.append(AsText(word));
 }
 
 void AppendPadding(std::string& out, std::uint64_t size) {
-  out.append(static_cast<std::size_t>((kWord - size % kWord) % kWord), '\0');
+  out.append(static_cast<std::size_t>((kNarWord - size % kNarWord) % kNarWord), '\0');
 }
 
 }  // namespace

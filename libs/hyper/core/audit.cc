@@ -13,7 +13,7 @@ namespace hnx::hyper {
 namespace {
 
 // How often the oplog is read again because a writer was at work in it.
-constexpr int kReadTriesMax = 100;
+constexpr int kOplogTriesMax = 100;
 // How often an audit begins anew because a tail was cut in the middle of it.
 constexpr int kAuditTriesMax = 3;
 // Bytes of `data` between two calls of the progress function.
@@ -104,7 +104,7 @@ Result<bool> Auditor::CheckOplog() {
   for (int i = 1;; ++i) {
     std::uint64_t damaged_at = 0;
     Result<OplogContent> content = ReadOplog(storage_, &damaged_at);
-    const bool again = i < kReadTriesMax;
+    const bool again = i < kOplogTriesMax;
     if (!content) {
       const Error& error = content.error();
       if (error.code == ErrorCode::kUnavailable && again) {
@@ -373,7 +373,7 @@ Result<bool> Auditor::IsAbsentNow(BlockIndex block) {
   for (int i = 1;; ++i) {
     Result<OplogContent> content = ReadOplog(storage_);
     if (!content) {
-      if (content.error().code == ErrorCode::kUnavailable && i < kReadTriesMax) {
+      if (content.error().code == ErrorCode::kUnavailable && i < kOplogTriesMax) {
         continue;
       }
       return std::move(content).error();
@@ -438,7 +438,7 @@ Result<bool> Auditor::CheckOplogAndEnds() {
     }
     HNX_TRY(CheckBlankSlots());
     HNX_TRY(CheckBitsBeyondLength());
-    if (report_.clean() || i >= kReadTriesMax) {
+    if (report_.clean() || i >= kOplogTriesMax) {
       return true;
     }
     // A writer may just have flushed what it appended after we read the oplog.

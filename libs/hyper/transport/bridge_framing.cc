@@ -14,7 +14,7 @@ constexpr std::size_t kControlHelloSize = 34;
 constexpr std::size_t kDataHelloSize = 53;
 constexpr std::size_t kStartSize = 97;
 // What is set aside because a length word says so; beyond it a buffer grows with what really came.
-constexpr std::size_t kPartialReserveMax = 128 << 10;
+constexpr std::size_t kFrameReserveMax = 128 << 10;
 
 }  // namespace
 
@@ -32,7 +32,7 @@ Result<void> BridgeFraming::Receive(std::span<std::byte> bytes, SecretStreamHand
     std::size_t wanted = kBridgeLengthSize;
     if (partial_.size() >= kBridgeLengthSize) {
       wanted += LoadLe32(partial_);
-      partial_.reserve(std::min(wanted, kPartialReserveMax));
+      partial_.reserve(std::min(wanted, kFrameReserveMax));
     }
     const std::size_t count = std::min(bytes.size(), wanted - partial_.size());
     AppendTo(partial_, bytes.first(count));

@@ -30,7 +30,7 @@ Result<UniqueFd> BindTo(const addrinfo& info, const std::string& address) {
   return socket;
 }
 
-Result<UniqueFd> Bind(const std::string& address) {
+Result<UniqueFd> BindTcp(const std::string& address) {
   HNX_ASSIGN_OR_RETURN(const HostPort parts, ParseHostPort(address));
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -93,7 +93,7 @@ Result<void> StartTcpStream(Transport::Impl& transport, const std::shared_ptr<St
 Result<std::unique_ptr<TcpListener>> TcpListener::Listen(Transport& transport,
                                                          const std::string& address,
                                                          AcceptPeer accept) {
-  HNX_ASSIGN_OR_RETURN(UniqueFd socket, Bind(address));
+  HNX_ASSIGN_OR_RETURN(UniqueFd socket, BindTcp(address));
   HNX_ASSIGN_OR_RETURN(std::string bound, BoundAddress(socket.get()));
   Transport::Impl& impl = transport.impl();
   Result<std::shared_ptr<ListenHandle>> handle = ListenHandle::Start(

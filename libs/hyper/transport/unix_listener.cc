@@ -64,7 +64,7 @@ Result<void> MakeRoom(const std::string& path, const sockaddr_un& address) {
   return {};
 }
 
-Result<UniqueFd> Bind(const std::string& path) {
+Result<UniqueFd> BindUnix(const std::string& path) {
   HNX_ASSIGN_OR_RETURN(const sockaddr_un address, UnixAddress(path));
   HNX_TRY(MakeRoom(path, address));
   HNX_ASSIGN_OR_RETURN(UniqueFd socket, NewSocket(path));
@@ -138,7 +138,7 @@ Result<std::unique_ptr<UnixListener>> UnixListener::Listen(Transport& transport,
                                                            Protocol protocol,
                                                            AcceptPeer accept_peer,
                                                            AcceptControl accept_control) {
-  HNX_ASSIGN_OR_RETURN(UniqueFd socket, Bind(path));
+  HNX_ASSIGN_OR_RETURN(UniqueFd socket, BindUnix(path));
   Transport::Impl& impl = transport.impl();
   const auto accept = std::make_shared<const Accept>(
       Accept{protocol, std::move(accept_peer), std::move(accept_control)});
