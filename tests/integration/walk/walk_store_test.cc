@@ -131,13 +131,13 @@ TEST_F(WalkStoreTest, APathKnownFromOneReleaseStillJoinsTheNext) {
 TEST_F(WalkStoreTest, NumbersThatWereReadFromAServerThatIsGoneCountForNothing) {
   const ReleaseId release = Submit("a", {1, 2});
   Save(release, {InfoOf(1, 1, {3})});
-  const VerifiedNarInfo second = InfoOf(2, 2, {3});
+  const std::vector<VerifiedNarInfo> second{InfoOf(2, 2, {3})};
   test::WalkDatabase::KillServer();
-  const auto refused = database_.store().SaveWalkResults(release, {{second}}, {});
+  const auto refused = database_.store().SaveWalkResults(release, second, {});
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable) << refused.error().ToString();
   EXPECT_EQ(Count("narinfo"), "1");
-  Save(release, {second});  // read anew
+  Save(release, second);  // read anew
   EXPECT_EQ(Count("narinfo"), "2");
 }
 

@@ -42,7 +42,7 @@ TEST_F(JobTableTest, AnotherAttemptIsBegunAnew) {
 TEST_F(JobTableTest, AnotherJobUnderAKnownNumberIsBegunAnew) {
   table_.Reconcile({MakeJob(1, 1)});
   table_.OnStored({1, 1, 1});
-  Job other{1, 1, {Unit(1, 1, 3), Unit(1, 1, 4)}, {}};
+  const Job other{1, 1, {Unit(1, 1, 3), Unit(1, 1, 4)}, {}};
   const auto changes = table_.Reconcile({other});
   ASSERT_EQ(changes.begin.size(), 1U);
   ASSERT_EQ(changes.drop.size(), 1U);
@@ -56,7 +56,8 @@ TEST_F(JobTableTest, AnotherJobUnderAKnownNumberIsBegunAnew) {
 TEST_F(JobTableTest, AJobThatIsPartlyDoneGoesOn) {
   table_.Reconcile({MakeJob(1, 1)});
   table_.OnStored({1, 1, 1});
-  const auto changes = table_.Reconcile({{1, 1, {Unit(1, 1, 2)}, {}}});
+  const Job rest{1, 1, {Unit(1, 1, 2)}, {}};
+  const auto changes = table_.Reconcile({rest});
   EXPECT_TRUE(changes.begin.empty());
   EXPECT_TRUE(changes.drop.empty());
 }
