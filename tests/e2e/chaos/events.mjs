@@ -105,12 +105,14 @@ async function fillDisk (storm, { hold }) {
   })
 }
 
+// The wall clock jumps, and jumps back. Then the program is killed: waits that libfaketime has moved do not come back.
 async function jumpClock (storm, { variant, draw, hold }) {
-  return storm.using([`clock of ${variant}`], 0, async () => {
+  return storm.using([variant], 0, async () => {
     const offset = OFFSETS[Math.floor(draw * OFFSETS.length)]
     storm.cluster.setClock(variant, offset)
     await sleep(hold)
     storm.cluster.setClock(variant)
+    await storm.cluster.programs.get(variant).kill('SIGKILL')
     return `${variant} by ${offset} for ${hold} ms`
   })
 }
