@@ -8,9 +8,6 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 function(hnx_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(hnx_${name} STATIC ${arg_SOURCES})
-  if(CMAKE_CURRENT_SOURCE_DIR MATCHES "/tests/")  # which name their helpers alike
-    set_target_properties(hnx_${name} PROPERTIES UNITY_BUILD OFF)
-  endif()
   target_include_directories(hnx_${name} PUBLIC ${CMAKE_SOURCE_DIR}/libs ${CMAKE_SOURCE_DIR})
   target_link_libraries(hnx_${name} PUBLIC ${arg_DEPENDS} PRIVATE hnx_flags)
 endfunction()
@@ -30,8 +27,6 @@ function(hnx_test name)
     set(arg_TIMEOUT 120)
   endif()
   add_executable(${name} ${arg_SOURCES})
-  # Tests of one binary name their helpers alike.
-  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main hnx_flags)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT}
