@@ -148,6 +148,7 @@ async function loseDisk (storm, name) {
   const dir = path.join(storm.cluster.dir, name)
   await storm.cluster.leave(name).kill('SIGKILL')
   if (fs.existsSync(path.join(dir, 'worker-id'))) storm.lost.add(fs.readFileSync(path.join(dir, 'worker-id'), 'utf8').trim())
+  for (const id of fs.existsSync(path.join(dir, 'drives')) ? fs.readdirSync(path.join(dir, 'drives')) : []) storm.lostShards.add(id)
   fs.rmSync(dir, { recursive: true })
 }
 

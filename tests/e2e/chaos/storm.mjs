@@ -20,6 +20,7 @@ export class Storm {
     this.busy = new Set()
     this.happened = {} // {kind: how often}
     this.lost = new Set() // ids of workers whose disks were thrown away
+    this.lostShards = new Set() // what lay on them
     this.failures = []
   }
 
