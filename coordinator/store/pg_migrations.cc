@@ -1,8 +1,7 @@
 #include "coordinator/store/pg_migrations.h"
 
-#include <thread>
-
 #include <fmt/format.h>
+#include <poll.h>
 
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/migrations_embedded.h"
@@ -64,7 +63,7 @@ Result<void> ApplyAmongOthers(pqxx::connection& connection, const sql::Migration
         return failure.error;
       }
     }
-    std::this_thread::sleep_for(internal::RerunDelay(run));
+    (void)::poll(nullptr, 0, static_cast<int>(internal::RerunDelay(run).count()));
   }
 }
 
