@@ -18,8 +18,9 @@ test('follow', async ({ scratch, owns }) => {
   const freshness = () => Object.fromEntries(mirror.status().channels.map((c) => [c.name, [c.freshness, c.latest]]))
   const latest = (at) => Object.fromEntries(Object.entries(CHANNELS).sort()
     .map(([name, releases]) => [name, ['current', channel.expected(releases[at]).release]]))
+  // A release is latest in the batch with its manifest, and settled when the index has that batch.
   const allCurrent = (at) => until('every channel is current', SETTLE_MS,
-    () => JSON.stringify(freshness()) === JSON.stringify(latest(at)))
+    () => JSON.stringify(freshness()) === JSON.stringify(latest(at)) && mirror.status().releases.every((r) => r.state === 'settled'))
 
   step('three channels are followed at once')
   const followed = mirror.told('follow', ...Object.keys(CHANNELS), '--interval', '300ms', '--debounce', '5s')
