@@ -89,11 +89,6 @@ async function stopAll (things) {
   }
 }
 
-// The environment of a program whose wall clock is wrong by so much, e.g. '+1h'.
-export function wrongClock (offset) {
-  return { ...withFaketime(), FAKETIME: offset }
-}
-
 // The environment of a program whose wall clock is wrong by what a file says, within a second of its change.
 export function settableClock (file) {
   return { ...withFaketime(), FAKETIME_TIMESTAMP_FILE: file, FAKETIME_CACHE_DURATION: '1' }
@@ -213,7 +208,7 @@ export class Mirror {
   // `indexOptions`: the index is written by a worker of its own, with these words; else by the first one.
   // `binDirs`: {coordinator, worker}: where programs lie that are not of this build.
   constructor (dir, channel, { workers = 2, coordinators = 1, coordinatorOptions = [], workerOptions = [], indexOptions,
-    workerEnvironment = () => ({}), binDirs = {} } = {}) {
+    binDirs = {} } = {}) {
     this.coordinators = coordinators
     this.dir = dir
     this.channel = channel
@@ -222,7 +217,6 @@ export class Mirror {
     this.workerOptions = workerOptions
     this.indexOptions = indexOptions
     this.within = [] // words before those of each program: ip netns exec ...
-    this.workerEnvironment = workerEnvironment
     this.binDirs = binDirs
     this.programs = new Map()
     fs.mkdirSync(dir, { recursive: true })
@@ -278,7 +272,7 @@ export class Mirror {
     for (let n = 1; n <= this.workers; n++) {
       const role = n === 1 && !this.indexOptions ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
       this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), ...addressesOf(n, addresses),
-        '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)], this.workerEnvironment(n)).start()
+        '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)]).start()
     }
     if (this.indexOptions) {
       this.#add('index', ['worker', 'run', '--data', path.join(this.dir, 'index'), '--coordinator', this.address, '--name', 'index',
