@@ -78,6 +78,7 @@ struct DriveReport {
   std::vector<ShardEntry> entries;  // shards
   bool is_index = false;
   std::uint64_t publish_batch = 0;  // the index
+  std::uint64_t publish_plan = 0;   // of that batch; 0: it was told none
   // Shards: block offsets of blobs whose blocks were cleared as asked.
   std::vector<std::uint64_t> cleared{};
   IndexStanding index{};  // the index
@@ -151,6 +152,7 @@ struct DesiredDrive {
 struct DesiredPublish {
   std::uint64_t batch = 0;
   DriveHead base;
+  std::uint64_t plan = 0;  // which planning of the batch it is
 };
 
 struct DesiredState {

@@ -152,6 +152,7 @@ Result<DriveReport> DriveFromProto(const pb::DriveState& drive) {
   }
   report.is_index = drive.kind() == pb::DriveState::KIND_INDEX;
   report.publish_batch = drive.publish_batch();
+  report.publish_plan = std::min(drive.publish_plan(), kSizeMax);
   if (static_cast<std::size_t>(drive.cleared_size()) > kShardEntriesMax) {
     return Wrong(fmt::format("a drive lists more than {} cleared blobs", kShardEntriesMax));
   }
@@ -311,6 +312,7 @@ void DesiredToProto(const DesiredState& desired, pb::SynchronizeResponse& respon
   }
   if (desired.publish) {
     response.mutable_publish()->set_batch(desired.publish->batch);
+    response.mutable_publish()->set_plan(desired.publish->plan);
     HeadToProto(desired.publish->base, *response.mutable_publish()->mutable_base());
   }
   if (desired.index_key) {

@@ -114,9 +114,9 @@ Result<IndexTable::Answer> IndexTable::Drive(const DriveReport& drive) {
 // recorded may do so, and only the very next one.
 Result<IndexTable::Answer> IndexTable::NextBatch(const DriveReport& drive, Answer answer) {
   const DriveHead& recorded = answer.drive.recorded;
+  const auto plan = transaction_.MaybeRow(sql::kPlanOfBatch, Signed(drive.publish_batch));
   const bool next = drive.publish_batch == answer.batch + 1 && drive.base &&
-                    drive.base->SameAs(recorded) &&
-                    !transaction_.Exec(sql::kHeadAfterBatch, Signed(drive.publish_batch)).empty();
+                    drive.base->SameAs(recorded) && plan.has_value();
   if (!next) {
     return FailedPrecondition(fmt::format(
         "the index drive ends with publish batch {}, the database with {}: the database was "
@@ -125,6 +125,12 @@ Result<IndexTable::Answer> IndexTable::NextBatch(const DriveReport& drive, Answe
   }
   if (drive.head.ShorterThan(recorded)) {
     return FailedPrecondition("the index drive is shorter than what was recorded of it");
+  }
+  // The database lost that batch with its last commits, and planned another one in its place.
+  // Nobody was told of what was appended.
+  if (drive.publish_plan != 0 && drive.publish_plan != (*plan)["plan"].as<std::uint64_t>()) {
+    answer.drive.cut_tail = true;
+    return answer;
   }
   if (may_change_) {
     for (const auto statement : {sql::kApplyBatch, sql::kMoveIndex}) {

@@ -80,11 +80,14 @@ Result<DesiredState> PgSynchronizer::Answer(const WorkerReport& report, Recorded
             recorded.current
                 ? ClaimShares(transaction, report.worker_id, report.hosts, host_limits_)
                 : RepeatShares(transaction, report.worker_id, report.hosts, host_limits_);
-        if (recorded.publish_after && report.indexes &&
-            transaction.MaybeRow(sql::kNextPublish,
-                                 static_cast<std::int64_t>(recorded.publish_after->batch))) {
-          desired.publish = DesiredPublish{.batch = recorded.publish_after->batch + 1,
-                                           .base = recorded.publish_after->base};
+        if (recorded.publish_after && report.indexes) {
+          const auto next = transaction.MaybeRow(
+              sql::kNextPublish, static_cast<std::int64_t>(recorded.publish_after->batch));
+          if (next) {
+            desired.publish = DesiredPublish{.batch = recorded.publish_after->batch + 1,
+                                             .base = recorded.publish_after->base,
+                                             .plan = (*next)["plan"].as<std::uint64_t>()};
+          }
         }
         const pqxx::row index = transaction.Row(sql::kIndexKey);
         if (!index[0].is_null()) {

@@ -68,6 +68,7 @@ IndexState IndexPublisher::State() const {
       head_,
       base_,
       publish_batch_,
+      publish_plan_,
       {std::max(start_.known.db, accepted_.db), std::max(start_.known.content, accepted_.content)},
       start_.accept_length,
       start_.predecessor,
@@ -238,6 +239,7 @@ Result<void> IndexPublisher::CutTo(const hyper::DriveHead& base) {
     MutexLock lock(mutex_);
     head_ = cut;
     publish_batch_ = 0;
+    publish_plan_ = 0;
   }
   if (!SameHead(cut, base)) {
     return DataLoss(fmt::format(
@@ -282,6 +284,7 @@ Result<void> IndexPublisher::RunTask(const Task& task) {
     MutexLock lock(mutex_);
     head_ = head;
     publish_batch_ = task.batch;
+    publish_plan_ = task.plan;
   }
   metrics_.CountPublishBatch();
   changed_();

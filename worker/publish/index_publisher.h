@@ -39,6 +39,7 @@ struct IndexState {
   hyper::DriveHead head;
   std::optional<hyper::DriveHead> base;
   std::uint64_t publish_batch = 0;
+  std::uint64_t publish_plan = 0;  // of that batch, as its task said
   // What others may have; see IndexStart.
   DataDirectory::IndexLengths known;
   std::optional<std::uint64_t> accept_length;
@@ -61,6 +62,7 @@ class IndexPublisher final : public LoopService {
   struct Task {
     std::uint64_t batch = 0;
     hyper::DriveHead base;
+    std::uint64_t plan = 0;  // which planning of the batch it is
   };
   // The coordinator's answer. No task: nothing to append.
   void Apply(const hyper::DriveHead& recorded, bool cut_tail, const std::optional<Task>& task)
@@ -97,6 +99,7 @@ class IndexPublisher final : public LoopService {
   hyper::DriveHead head_ HNX_GUARDED_BY(mutex_);
   std::optional<hyper::DriveHead> base_ HNX_GUARDED_BY(mutex_);
   std::uint64_t publish_batch_ HNX_GUARDED_BY(mutex_) = 0;
+  std::uint64_t publish_plan_ HNX_GUARDED_BY(mutex_) = 0;
   std::optional<Task> task_ HNX_GUARDED_BY(mutex_);
   std::optional<hyper::DriveHead> cut_to_ HNX_GUARDED_BY(mutex_);
   DataDirectory::IndexLengths accepted_ HNX_GUARDED_BY(mutex_);  // as the data directory has them

@@ -110,6 +110,7 @@ void ToMessage(const IndexState& state, pb::DriveState* out) {
     ToMessage(*state.base, out->mutable_base());
   }
   out->set_publish_batch(state.publish_batch);
+  out->set_publish_plan(state.publish_plan);
   pb::IndexStanding* standing = out->mutable_index();
   standing->set_known_db_length(state.known.db);
   standing->set_known_content_length(state.known.content);

@@ -296,7 +296,7 @@ void Synchronizer::ApplyIndex(const Response& response, const pb::RecordedDrive*
   if (response.has_publish()) {
     const auto base = HeadOf(response.publish().base());
     if (base) {
-      task = IndexPublisher::Task{response.publish().batch(), *base};
+      task = IndexPublisher::Task{response.publish().batch(), *base, response.publish().plan()};
     }
   }
   if (head) {

@@ -19,6 +19,10 @@ SELECT applied_at IS NOT NULL AS applied, db_length, db_tree_hash, content_lengt
        content_byte_length
 FROM publish_batch WHERE batch = $1
 
+-- name: PlanOfBatch
+-- One number under which two batches were planned, before and after a loss of commits, is told apart by when.
+SELECT (extract(epoch FROM planned_at) * 1000000)::bigint AS plan FROM publish_batch WHERE batch = $1
+
 -- name: LastBatchWithin
 -- The last batch that an index drive with these lengths still holds whole.
 SELECT batch, db_length, db_tree_hash, content_length, content_tree_hash, content_byte_length

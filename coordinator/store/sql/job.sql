@@ -108,8 +108,8 @@ WHERE job.worker_id = $1
 ORDER BY job.id, nar.depth, nar.weight DESC, nar.id
 
 -- name: NextPublish
--- The batch to append after batch $1, if there is one.
-SELECT 1 FROM publish_batch WHERE batch = $1 + 1
+-- The batch to append after batch $1, if there is one, and which planning of it that is.
+SELECT (extract(epoch FROM planned_at) * 1000000)::bigint AS plan FROM publish_batch WHERE batch = $1 + 1
 
 -- name: IndexKey
 SELECT index_key FROM mirror

@@ -99,6 +99,42 @@ TEST_F(IndexRecoveryTest, ADatabaseFromAnOlderCopyTakesTheLongerIndexOverAndGoes
       << "the shard that only the index knew of stays in it: " << index_.File("/mirror.json");
 }
 
+// A replica that lacked the last commits was promoted: they held the next batch, which the index
+// worker has appended and not reported. Under the same number another one is planned.
+TEST_F(IndexRecoveryTest, ABatchThatTheDatabaseLostIsNotTakenForTheOneThatIsPlannedInItsPlace) {
+  rig_.Submit(upstream_);
+  Work();
+  StoreRig promoted(Dump(rig_));
+  FakeWorker another(promoted, 2, grown_);
+  promoted.Submit(grown_, "more");
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(another.Call().has_value());
+    another.Work(100);
+    promoted.Background();
+  }
+  WorkerReport report = index_.Report();
+  auto& drive = report.drives[0];
+  drive.base = index_.head;
+  drive.head.db_length += 3;
+  drive.head.content_length += 3;
+  drive.head.db_tree_hash[0] ^= std::byte{1};
+  drive.head.content_tree_hash[0] ^= std::byte{1};
+  drive.publish_batch = std::stoull(Sql(promoted.uri, "SELECT published_batch + 1 FROM mirror"));
+  drive.publish_plan = 1;
+  const std::string before = Recorded(promoted);
+  const auto answer = promoted.synchronizer->Synchronize(report);
+  ASSERT_TRUE(answer.has_value()) << answer.error().message;
+  EXPECT_EQ(Recorded(promoted), before);
+  EXPECT_TRUE(answer->drives.at(0).cut_tail);
+  ASSERT_TRUE(answer->publish.has_value()) << "it is told what to append instead";
+  EXPECT_NE(answer->publish->plan, 1U);
+
+  drive.publish_plan = answer->publish->plan;
+  ++report.sequence;
+  ASSERT_TRUE(promoted.synchronizer->Synchronize(report).has_value());
+  EXPECT_EQ(Recorded(promoted), LengthsOf(drive.head)) << "the one that is planned is accepted";
+}
+
 TEST_F(IndexRecoveryTest, BatchesThatWerePlannedByOlderKnowledgeDoNotTakeTheMirrorBack) {
   rig_.Submit(upstream_);
   Work();

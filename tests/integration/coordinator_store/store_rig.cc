@@ -438,6 +438,7 @@ WorkerReport FakeIndex::Report() {
                       .entries = {},
                       .is_index = true,
                       .publish_batch = batch,
+                      .publish_plan = batch == 0 ? 0 : plan_,
                       .index = std::move(now)}},
           .draining = draining,
           .version = "1"};
@@ -467,6 +468,7 @@ void FakeIndex::Step(bool lose_answer) {
   if (desired.publish) {
     CutTo(desired.publish->base);
     Apply(desired.publish->batch);
+    plan_ = desired.publish->plan;
   }
 }
 

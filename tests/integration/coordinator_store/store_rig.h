@@ -189,6 +189,7 @@ class FakeIndex {
   bool volume_was_lost_ = false;
   std::uint64_t incarnation_ = 1;
   std::uint64_t sequence_ = 0;
+  std::uint64_t plan_ = 0;  // of `batch`
   std::optional<coordinator::DriveHead> base_;
   std::map<std::string, std::string> files_;
   std::map<std::string, std::string> links_;
