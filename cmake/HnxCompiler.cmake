@@ -12,6 +12,7 @@ add_library(hnx_flags INTERFACE)
 target_compile_options(hnx_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Werror
   -fno-omit-frame-pointer
+  -pthread  # for all: precompiled headers serve those who compile alike
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
   # At -O2 g++ 12 warns of uninitialised and dangling members inside its own <variant> and <optional>, and of
   # bounds inside std::vector::insert that cannot be passed.

@@ -13,7 +13,7 @@ namespace hnx::hyp {
 
 namespace {
 
-constexpr std::chrono::milliseconds kLookInterval{100};
+constexpr std::chrono::milliseconds kGrowthInterval{100};
 // When nothing came for so long, what is missing is asked for file by file. Blocks of files that
 // were deleted long ago may be with nobody.
 constexpr std::chrono::milliseconds kQuietMax{3000};
@@ -77,7 +77,7 @@ Result<void> DriveImport::FetchAll() {
     if (whole || Clock::Real().Steady() - quiet_since > kQuietMax) {
       return {};
     }
-    if (stop_.WaitFor(kLookInterval)) {
+    if (stop_.WaitFor(kGrowthInterval)) {
       return Stopped();
     }
   }

@@ -16,18 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<void> MakeFolder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    return Internal(fmt::format("create folder {}: {}", folder.string(), error.message()));
-  }
-  return {};
-}
-
 // DATA/drives, or a folder of this process when another one has that.
 Result<FarMirror::Place> PlaceIn(const fs::path& data) {
-  HNX_TRY(MakeFolder(data));
+  HNX_TRY(MakeFolders(data));
   auto lock = FolderLock::Take(data, "drives", "another hyp uses it");
   if (lock) {
     fs::path folder = lock->folder();
@@ -66,7 +57,7 @@ Result<std::unique_ptr<OpenedMirror>> DriveSource::Open(const hyper::DriveKey& k
     return NotFound(local.error().message + ", or a peer that has it with --peer HOST:PORT");
   }
   if (wish.keep_in && wish.keep_for_good) {
-    HNX_TRY(MakeFolder(*wish.keep_in));
+    HNX_TRY(MakeFolders(*wish.keep_in));
     HNX_ASSIGN_OR_RETURN(auto lock, FolderLock::Take(*wish.keep_in, "drives",
                                                      "another hyp uses it; stop that one first"));
     fs::path folder = lock.folder();
@@ -75,7 +66,7 @@ Result<std::unique_ptr<OpenedMirror>> DriveSource::Open(const hyper::DriveKey& k
   }
   if (wish.keep_in) {
     const fs::path folder = *wish.keep_in / "drives";
-    HNX_TRY(MakeFolder(folder));
+    HNX_TRY(MakeFolders(folder));
     return FarMirror::Open(key, peers, {folder, std::nullopt, false}, wish.cancellation);
   }
   HNX_ASSIGN_OR_RETURN(const fs::path data, peers.DataFolder());

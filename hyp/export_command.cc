@@ -41,8 +41,8 @@ nlohmann::ordered_json JsonOf(const ExportedDrive& drive) {
           {"blocksNotHere", drive.blocks_not_here}};
 }
 
-void PrintJson(const ExportOptions& options, const Address& address,
-               const StoreExportReport& report) {
+void PrintExportJson(const ExportOptions& options, const Address& address,
+                     const StoreExportReport& report) {
   auto drives = nlohmann::ordered_json::array();
   for (const ExportedDrive& drive : report.drives) {
     drives.push_back(JsonOf(drive));
@@ -57,7 +57,7 @@ void PrintJson(const ExportOptions& options, const Address& address,
             << '\n';
 }
 
-void PrintText(const ExportOptions& options, const StoreExportReport& report) {
+void PrintExportText(const ExportOptions& options, const StoreExportReport& report) {
   for (const std::string& finding : report.findings) {
     std::cout << "wrong: " << cli::Printable(finding) << '\n';
   }
@@ -108,9 +108,9 @@ Result<cli::ExitCode> Export(const ExportOptions& options) {
     return report.error();
   }
   if (options.json) {
-    PrintJson(options, address, *report);
+    PrintExportJson(options, address, *report);
   } else {
-    PrintText(options, *report);
+    PrintExportText(options, *report);
   }
   if (report->findings_total > 0) {
     return cli::ExitCode::kFailure;

@@ -37,20 +37,11 @@ struct Counts {
   Findings left_out;
 };
 
-Result<void> MakeFolder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    return Unavailable(fmt::format("create folder {}: {}", folder.string(), error.message()));
-  }
-  return {};
-}
-
 // What the drive names is written below one folder, and nowhere else.
 class Getter {
  public:
   static Result<std::unique_ptr<Getter>> Into(const fs::path& folder) {
-    HNX_TRY(MakeFolder(folder));
+    HNX_TRY(MakeFolders(folder));
     HNX_ASSIGN_OR_RETURN(PartsFolder made, PartsFolder::MakeIn(folder));
     auto parts = std::make_unique<PartsFolder>(std::move(made));
     HNX_ASSIGN_OR_RETURN(TargetFolder target, TargetFolder::Open(folder, parts->fd()));

@@ -43,7 +43,8 @@ std::vector<cli::ProgressBar> Bars(const std::vector<HeldDrive>& drives) {
   return bars;
 }
 
-void PrintJson(const ImportOptions& options, const Address& address, const ImportReport& report) {
+void PrintImportJson(const ImportOptions& options, const Address& address,
+                     const ImportReport& report) {
   auto drives = nlohmann::ordered_json::array();
   for (const HeldDrive& drive : report.drives) {
     drives.push_back({{"drive", drive.key.hex()},
@@ -62,7 +63,7 @@ void PrintJson(const ImportOptions& options, const Address& address, const Impor
             << '\n';
 }
 
-void PrintText(const ImportReport& report) {
+void PrintImportText(const ImportReport& report) {
   for (const HeldDrive& drive : report.drives) {
     std::cout << fmt::format(
         "{} {} version {}, {}{}\n", drive.is_shard ? "shard" : "drive", drive.key.id(),
@@ -95,9 +96,9 @@ Result<cli::ExitCode> Import(const ImportOptions& options) {
     return report.error();
   }
   if (options.json) {
-    PrintJson(options, address, *report);
+    PrintImportJson(options, address, *report);
   } else {
-    PrintText(*report);
+    PrintImportText(*report);
   }
   return report->missing.empty() ? cli::ExitCode::kOk : cli::ExitCode::kPartial;
 }

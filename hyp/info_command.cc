@@ -66,7 +66,7 @@ Result<Json> Describe(const Address& address, const DriveSource& source) {
   return info;
 }
 
-void PrintText(const Json& info) {
+void PrintInfo(const Json& info) {
   const auto line = [](const char* label, const std::string& value) {
     std::cout << fmt::format("{:<13}{}\n", label, cli::Printable(value));
   };
@@ -131,7 +131,7 @@ void AddInfoCommand(cli::Program& program) {
         if (options->json) {
           std::cout << cli::JsonLine(*info) << '\n';
         } else {
-          PrintText(*info);
+          PrintInfo(*info);
         }
         return cli::ExitCode::kOk;
       },

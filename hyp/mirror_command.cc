@@ -52,15 +52,6 @@ struct MirrorOptions {
   bool json = false;
 };
 
-Result<void> MakeFolder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    return Internal(fmt::format("create folder {}: {}", folder.string(), error.message()));
-  }
-  return {};
-}
-
 class Mirroring {
  public:
   Mirroring(const MirrorOptions& options, Address address)
@@ -99,12 +90,12 @@ class Mirroring {
 };
 
 Result<void> Mirroring::Prepare() {
-  HNX_TRY(MakeFolder(directory_));
+  HNX_TRY(MakeFolders(directory_));
   HNX_ASSIGN_OR_RETURN(
       lock_, FolderLock::Take(directory_, kWorkFolder, "another hyp mirrors into the folder"));
   std::error_code ignored;
   fs::remove_all(work_ / "parts", ignored);  // of a run that was killed
-  HNX_TRY(MakeFolder(work_ / "parts"));
+  HNX_TRY(MakeFolders(work_ / "parts"));
   HNX_ASSIGN_OR_RETURN(parts_, OpenFile(work_ / "parts", O_RDONLY | O_DIRECTORY));
   const bool keep = !options_.store.empty();
   HNX_ASSIGN_OR_RETURN(

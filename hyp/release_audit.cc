@@ -19,7 +19,6 @@ namespace hnx::hyp {
 
 namespace {
 
-constexpr std::uint64_t kLatestBytesMax = 4096;
 constexpr std::uint64_t kPathsATick = 256;
 constexpr std::string_view kStorePathsFile = "store-paths.xz";
 
@@ -83,8 +82,8 @@ Result<void> ReleaseAudit::Check(const std::string& release) {
     return InvalidArgument(fmt::format("\"{}\" is no CHANNEL or CHANNEL/RELEASE", release));
   }
   if (release_.empty()) {
-    HNX_ASSIGN_OR_RETURN(const auto latest,
-                         mirror_.ReadIndexFile(mirror::LatestPath(channel_), kLatestBytesMax));
+    HNX_ASSIGN_OR_RETURN(const auto latest, mirror_.ReadIndexFile(mirror::LatestPath(channel_),
+                                                                  mirror::kLatestFileBytesMax));
     if (!latest) {
       return NotFound(fmt::format("the mirror has no settled release of the channel {}", channel_));
     }

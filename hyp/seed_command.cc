@@ -36,7 +36,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // How often progress and the list of shards are looked at.
-constexpr std::chrono::milliseconds kLookInterval{500};
+constexpr std::chrono::milliseconds kHoldingsInterval{500};
 
 struct SeedOptions {
   PeerOptions peers;
@@ -167,7 +167,7 @@ Result<cli::ExitCode> Seeding::Run(const std::vector<Address>& addresses) {
   TellAddresses();
   do {
     HNX_TRY(Look());
-  } while (!stop_.WaitFor(kLookInterval));
+  } while (!stop_.WaitFor(kHoldingsInterval));
   progress_.Finish();
   return cli::ExitCode::kOk;
 }

@@ -19,7 +19,6 @@ namespace hnx::hyp {
 namespace {
 
 constexpr std::size_t kListingLineBytesMax = 4096;
-constexpr std::uint64_t kLatestBytesMax = 4096;
 
 constexpr std::array<std::string_view, 3> kAlways = {mirror::kCacheInfoPath,
                                                      mirror::kMirrorJsonPath, mirror::kReadmePath};
@@ -115,8 +114,8 @@ Result<void> Selection::ReadRelease(const mirror::MirrorView& view, const std::s
   }
   std::string release = slash == name.npos ? "" : name.substr(slash + 1);
   if (release.empty()) {
-    HNX_ASSIGN_OR_RETURN(const auto latest,
-                         view.ReadIndexFile(mirror::LatestPath(channel), kLatestBytesMax));
+    HNX_ASSIGN_OR_RETURN(const auto latest, view.ReadIndexFile(mirror::LatestPath(channel),
+                                                               mirror::kLatestFileBytesMax));
     if (!latest) {
       return NotFound(fmt::format("the mirror has no settled release of the channel {}", channel));
     }

@@ -10,7 +10,7 @@ namespace hnx::hyp {
 namespace {
 
 // How soon the thread notices that it is not needed any more.
-constexpr std::chrono::milliseconds kLookInterval{50};
+constexpr std::chrono::milliseconds kSignalInterval{50};
 
 }  // namespace
 
@@ -19,7 +19,7 @@ StopWatch::StopWatch()
       thread_([this](const std::stop_token& stop) {
         NameThisThread("hyp-signals");
         while (!stop.stop_requested()) {
-          if (signal_.WaitFor(kLookInterval)) {
+          if (signal_.WaitFor(kSignalInterval)) {
             cancellation_->Cancel();
             const MutexLock lock(mutex_);
             came_.NotifyAll();

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 // Files that one finding names.
 constexpr std::size_t kFilesNamedMax = 5;
 // Of decoded entries: an export reads few.
-constexpr std::size_t kCacheBytesMax = std::size_t{1} << 20;
+constexpr std::size_t kSourceCacheBytesMax = std::size_t{1} << 20;
 
 Result<std::unique_ptr<hyper::CoreReader>> OpenCore(const fs::path& folder,
                                                     const hyper::DriveKey& key) {
@@ -45,7 +45,7 @@ Result<StoreExport::Source> StoreExport::Open(const hyper::DriveKey& key, bool i
   Source source{key, is_shard, nullptr, nullptr, nullptr};
   HNX_ASSIGN_OR_RETURN(const fs::path folder, options_.folders.Find(key));
   const auto what = [&key](const Error& error) { return error.Annotate("drive " + key.id()); };
-  HNX_ASSIGN_OR_RETURN(source.drive, hyper::DriveReader::Open({folder, key, kCacheBytesMax}));
+  HNX_ASSIGN_OR_RETURN(source.drive, hyper::DriveReader::Open({folder, key, kSourceCacheBytesMax}));
   // The entries first: the content that they name was committed before them.
   auto db = OpenCore(folder, key);
   if (!db) {

@@ -37,15 +37,6 @@ std::string Trimmed(std::string text) {
   return text;
 }
 
-Result<void> MakeFolder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    return FromFilesystem("create folder", folder, error);
-  }
-  return {};
-}
-
 Result<UniqueFd> TakeLock(const fs::path& path) {
   HNX_ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(path, O_RDWR | O_CREAT));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -127,7 +118,7 @@ DataDirectory::DataDirectory(fs::path root, UniqueFd lock)
     : root_(std::move(root)), lock_(std::move(lock)) {}
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const fs::path& root) {
-  HNX_TRY(MakeFolder(root / "drives"));
+  HNX_TRY(MakeFolders(root / "drives"));
   HNX_ASSIGN_OR_RETURN(UniqueFd lock, TakeLock(root / "lock"));
   std::unique_ptr<DataDirectory> data(new DataDirectory(root, std::move(lock)));
   HNX_ASSIGN_OR_RETURN(data->worker_id_, ReadOrMakeWorkerId(root / "worker-id"));

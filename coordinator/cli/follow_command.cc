@@ -94,9 +94,10 @@ Result<cli::ExitCode> SetRetention(const FollowOptions& options) {
 
 using Action = Result<cli::ExitCode> (*)(const FollowOptions&);
 
-CLI::App& Add(cli::Program& program, const std::string& name, const std::string& description,
-              Action action, const std::string& examples,
-              const std::shared_ptr<FollowOptions>& options) {
+CLI::App& AddChannelCommand(cli::Program& program, const std::string& name,
+                            const std::string& description, Action action,
+                            const std::string& examples,
+                            const std::shared_ptr<FollowOptions>& options) {
   CLI::App& command = program.AddCommand(
       name, description,
       [options, action] {
@@ -112,13 +113,13 @@ CLI::App& Add(cli::Program& program, const std::string& name, const std::string&
 
 void AddFollowCommand(cli::Program& program) {
   const auto options = std::make_shared<FollowOptions>();
-  CLI::App& command =
-      Add(program, "follow",
-          "Have what channels point to mirrored whenever they advance; again to change how", Follow,
-          "coordinator follow nixos-unstable nixos-25.11 --keep 3\n"
-          "coordinator follow nixos-unstable --match '-hello-[0-9]' --interval 10m --keep-days 30\n"
-          "coordinator status --json | jq '.channels[] | {name, freshness}'",
-          options);
+  CLI::App& command = AddChannelCommand(
+      program, "follow",
+      "Have what channels point to mirrored whenever they advance; again to change how", Follow,
+      "coordinator follow nixos-unstable nixos-25.11 --keep 3\n"
+      "coordinator follow nixos-unstable --match '-hello-[0-9]' --interval 10m --keep-days 30\n"
+      "coordinator status --json | jq '.channels[] | {name, freshness}'",
+      options);
   command.add_option("channels", options->channels, "Channels, e.g. nixos-unstable")
       ->required()
       ->configurable(false);
@@ -139,10 +140,11 @@ void AddFollowCommand(cli::Program& program) {
 
 void AddUnfollowCommand(cli::Program& program) {
   const auto options = std::make_shared<FollowOptions>();
-  CLI::App& command = Add(program, "unfollow",
-                          "Stop following channels; what is mirrored of them stays, and so does "
-                          "their retention",
-                          Unfollow, "coordinator unfollow nixos-25.05", options);
+  CLI::App& command =
+      AddChannelCommand(program, "unfollow",
+                        "Stop following channels; what is mirrored of them stays, and so does "
+                        "their retention",
+                        Unfollow, "coordinator unfollow nixos-25.05", options);
   command.add_option("channels", options->channels, "Channels that are followed")
       ->required()
       ->configurable(false);
@@ -150,7 +152,7 @@ void AddUnfollowCommand(cli::Program& program) {
 
 void AddRetentionCommand(cli::Program& program) {
   const auto options = std::make_shared<FollowOptions>();
-  CLI::App& command = Add(
+  CLI::App& command = AddChannelCommand(
       program, "retention",
       "Say how many releases of a channel or list are kept; `gc --dry-run` shows what that means",
       SetRetention,

@@ -22,7 +22,7 @@ struct GcOptions {
   bool dry_run = false;
 };
 
-nlohmann::ordered_json ToJson(const pb::GarbageReport& report) {
+nlohmann::ordered_json GarbageJson(const pb::GarbageReport& report) {
   auto releases = nlohmann::ordered_json::array();
   for (const pb::RetiringRelease& release : report.releases()) {
     releases.push_back(
@@ -100,7 +100,7 @@ Result<cli::ExitCode> CollectGarbage(const GcOptions& options) {
   HNX_TRY(client.CollectGarbage(request, [&](const pb::GarbageReport& report) -> Result<void> {
     last = report;
     if (options.client.json) {
-      std::cout << cli::JsonLine(ToJson(report)) << '\n';
+      std::cout << cli::JsonLine(GarbageJson(report)) << '\n';
     } else if (!options.dry_run) {
       progress.Update({{"paths to leave", report.leaving_paths(), 0, cli::ProgressUnit::kCount, ""},
                        {"came back", report.reclaimed_bytes(), 0, cli::ProgressUnit::kBytes, ""}});

@@ -42,7 +42,7 @@ Result<pb::PauseTarget> ToTarget(const PauseOptions& options) {
   return target;
 }
 
-void Tell(const PauseOptions& options, const pb::PauseResponse& response, bool paused) {
+void TellPaused(const PauseOptions& options, const pb::PauseResponse& response, bool paused) {
   if (options.client.json) {
     std::cout << cli::JsonLine({{"what", response.what()},
                                 {"paused", paused},
@@ -55,14 +55,14 @@ void Tell(const PauseOptions& options, const pb::PauseResponse& response, bool p
                            response.changed() ? "" : ", as before");
 }
 
-Result<cli::ExitCode> Pause(const PauseOptions& options) {
+Result<cli::ExitCode> RunPause(const PauseOptions& options) {
   pb::PauseRequest request;
   HNX_ASSIGN_OR_RETURN(*request.mutable_target(), ToTarget(options));
   request.set_reason(options.reason);
   HNX_ASSIGN_OR_RETURN(CoordinatorClient client, CoordinatorClient::Create(options.client));
   HNX_ASSIGN_OR_RETURN(const pb::PauseResponse response,
                        client.Ask("pause", &pb::Coordinator::Stub::Pause, request));
-  Tell(options, response, true);
+  TellPaused(options, response, true);
   return cli::ExitCode::kOk;
 }
 
@@ -72,7 +72,7 @@ Result<cli::ExitCode> Resume(const PauseOptions& options) {
   HNX_ASSIGN_OR_RETURN(CoordinatorClient client, CoordinatorClient::Create(options.client));
   HNX_ASSIGN_OR_RETURN(const pb::PauseResponse response,
                        client.Ask("resume", &pb::Coordinator::Stub::Resume, request));
-  Tell(options, response, false);
+  TellPaused(options, response, false);
   return cli::ExitCode::kOk;
 }
 
@@ -91,7 +91,7 @@ void AddPauseCommands(cli::Program& program) {
   CLI::App& pause = program.AddCommand(
       "pause", "Lease nothing new of a release, from an upstream, to a worker, or at all",
       [options] {
-        const auto code = Pause(*options);
+        const auto code = RunPause(*options);
         return code ? *code : Fail(code.error());
       },
       "coordinator pause --release 3 --reason 'disk is being enlarged'\n"

@@ -35,7 +35,7 @@ Result<cli::ExitCode> Pin(const PinOptions& options, bool pinned) {
   return cli::ExitCode::kOk;
 }
 
-void Add(cli::Program& program, bool pinned) {
+void AddPinCommand(cli::Program& program, bool pinned) {
   auto options = std::make_shared<PinOptions>();
   const std::string name = pinned ? "pin" : "unpin";
   CLI::App& command = program.AddCommand(
@@ -58,11 +58,11 @@ void Add(cli::Program& program, bool pinned) {
 }  // namespace
 
 void AddPinCommand(cli::Program& program) {
-  Add(program, true);
+  AddPinCommand(program, true);
 }
 
 void AddUnpinCommand(cli::Program& program) {
-  Add(program, false);
+  AddPinCommand(program, false);
 }
 
 }  // namespace hnx::coordinator

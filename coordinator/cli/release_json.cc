@@ -19,7 +19,7 @@ std::string EnumWord(const std::string& name, std::string_view prefix) {
   return word;
 }
 
-Json ToJson(const pb::PathCounts& paths) {
+Json CountsJson(const pb::PathCounts& paths) {
   return {{"total", paths.total()},
           {"published", paths.published()},
           {"missing", paths.missing()},
@@ -27,7 +27,7 @@ Json ToJson(const pb::PathCounts& paths) {
           {"blocked", paths.blocked()}};
 }
 
-Json ToJson(const pb::NarCounts& nars) {
+Json CountsJson(const pb::NarCounts& nars) {
   return {{"total", nars.total()},
           {"stored", nars.stored()},
           {"bytes_total", nars.bytes_total()},
@@ -36,7 +36,7 @@ Json ToJson(const pb::NarCounts& nars) {
           {"file_hash_drift", nars.file_hash_drift()}};
 }
 
-Json ToJson(const pb::PlanEstimate& plan) {
+Json PlanJson(const pb::PlanEstimate& plan) {
   return {{"paths", plan.paths()},
           {"nars_to_fetch", plan.nars_to_fetch()},
           {"bytes_to_fetch", plan.bytes_to_fetch()},
@@ -48,7 +48,7 @@ Json ToJson(const pb::PlanEstimate& plan) {
           {"fits", plan.fits()}};
 }
 
-Json ToJson(const pb::UpstreamStatus& upstream) {
+Json UpstreamJson(const pb::UpstreamStatus& upstream) {
   Json urls = Json::array();
   for (const std::string& url : upstream.urls()) {
     urls.push_back(url);
@@ -66,7 +66,7 @@ Json ToJson(const pb::UpstreamStatus& upstream) {
           {"urls", urls}};
 }
 
-Json ToJson(const pb::ShardStatus& shard) {
+Json ShardJson(const pb::ShardStatus& shard) {
   return {{"id_z32", shard.id_z32()},
           {"worker", shard.worker_name()},
           {"nars", shard.nars()},
@@ -131,8 +131,8 @@ Json ToJson(const pb::Release& release) {
             {"revision", release.revision()},
             {"state", ReleaseStateName(release.state())},
             {"message", release.message()},
-            {"paths", ToJson(release.paths())},
-            {"nars", ToJson(release.nars())},
+            {"paths", CountsJson(release.paths())},
+            {"nars", CountsJson(release.nars())},
             {"narinfos_read", release.narinfos_read()},
             {"submitted_at_ms", release.submitted_at_ms()},
             {"settled_at_ms", release.settled_at_ms()},
@@ -144,7 +144,7 @@ Json ToJson(const pb::Release& release) {
             {"paused", release.paused()},
             {"pause_reason", release.pause_reason()}};
   if (release.has_plan()) {
-    json["plan"] = ToJson(release.plan());
+    json["plan"] = PlanJson(release.plan());
   }
   return json;
 }
@@ -160,11 +160,11 @@ Json ToJson(const pb::Status& status) {
           {"paths_published", status.paths_published()},
           {"paused", status.paused()},
           {"pause_reason", status.pause_reason()},
-          {"upstreams", ToArray(status.upstreams(), convert)},
+          {"upstreams", ToArray(status.upstreams(), UpstreamJson)},
           {"releases", ToArray(status.releases(), convert)},
           {"channels", ToArray(status.channels(), convert)},
           {"workers", ToArray(status.workers(), convert)},
-          {"shards", ToArray(status.shards(), convert)}};
+          {"shards", ToArray(status.shards(), ShardJson)}};
 }
 
 Json ToJson(const pb::Failure& failure) {

@@ -16,7 +16,7 @@
 namespace hnx::coordinator {
 namespace {
 
-void PrintRelease(const pb::Release& release) {
+void PrintProgress(const pb::Release& release) {
   const pb::PathCounts& paths = release.paths();
   std::cout << fmt::format("  {:>4}  {:<10} {}{}\n", release.id(),
                            ReleaseStateName(release.state()), ReleaseTitle(release),
@@ -93,7 +93,7 @@ void PrintStatus(const pb::Status& status) {
   std::cout << "Releases:" << (status.releases().empty() ? " none; see `coordinator submit`" : "")
             << '\n';
   for (const pb::Release& release : status.releases()) {
-    PrintRelease(release);
+    PrintProgress(release);
   }
   if (!status.channels().empty()) {
     std::cout << "Channels:\n";

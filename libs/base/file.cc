@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -97,6 +98,16 @@ Result<std::uint64_t> FileSize(int fd) {
     return Errno("stat", FdName(fd));
   }
   return static_cast<std::uint64_t>(info.st_size);
+}
+
+Result<void> MakeFolders(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    errno = error.value();
+    return Errno("create folder", folder.string());
+  }
+  return {};
 }
 
 Result<std::string> ReadWholeFile(const std::filesystem::path& path, std::uint64_t size_max) {

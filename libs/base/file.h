@@ -40,6 +40,9 @@ Result<std::size_t> ReadUpToAt(int fd, std::uint64_t offset, std::span<std::byte
 Result<void> WriteAt(int fd, std::uint64_t offset, ByteView bytes);
 Result<std::uint64_t> FileSize(int fd);
 
+// The folder and those above it, as far as they are not there.
+Result<void> MakeFolders(const std::filesystem::path& folder);
+
 // A whole small file; more than `size_max` bytes are kResourceExhausted.
 Result<std::string> ReadWholeFile(const std::filesystem::path& path, std::uint64_t size_max);
 // Readers see the old or the new content, also after a power cut: temporary file, fsync, rename,

@@ -1,6 +1,7 @@
 // Names of everything in a mirror's index drive and in its shards. The only place that spells them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,7 @@ std::string ReleaseFilePath(std::string_view channel, std::string_view release,
                             std::string_view file);
 // "/channels/<channel>/latest"
 std::string LatestPath(std::string_view channel);
+inline constexpr std::uint64_t kLatestFileBytesMax = 4096;
 
 // A name that may stand as one part of a path above: 1 to 255 bytes out of [0-9A-Za-z+-._?=], not
 // beginning with a dot. Everything that comes from outside passes it before it becomes part of a
