@@ -1,7 +1,7 @@
 # Headers that many files read, compiled once for all of them. Only in the presets that join files too (release, test); in the
 # others each file shows that it includes what it needs.
-# hnx_precompile(TARGET KIND [DEPENDS ...])   KIND: program or test (with GoogleTest). With gRPC and our messages for a target
-#                                            that depends on them.
+# hnx_precompile(TARGET KIND [DEPENDS ...])   KIND: program, or test (with GoogleTest, not optimized: what is tested is). With
+#                                            gRPC and our messages for a target that depends on them.
 # CLI11 and <iostream> stay out: what they define at namespace level would be made again in each file.
 set(HNX_PRECOMPILED "${CMAKE_UNITY_BUILD}")
 
@@ -18,13 +18,18 @@ function(hnx_precompiled_headers name)
 endfunction()
 
 function(hnx_precompile target kind)
-  if(NOT HNX_PRECOMPILED)
+  set(ours ${ARGN})
+  list(FILTER ours INCLUDE REGEX "^hnx_")
+  if(NOT HNX_PRECOMPILED OR NOT ours)
     return()
   endif()
-  set(with_rpc ${ARGN})
-  list(FILTER with_rpc INCLUDE REGEX "^hnx_(rpc|proto|coordinator_(cli|rpc)|worker)$")
+  set(with_rpc ${ours})
+  list(FILTER with_rpc INCLUDE REGEX "^hnx_(rpc|proto|coordinator_(cli|rpc)|worker|worker_test_support)$")
   if(with_rpc)
     string(APPEND kind _rpc)
+  endif()
+  if(kind MATCHES "^test")
+    target_compile_options(${target} PRIVATE -O0)
   endif()
   target_precompile_headers(${target} REUSE_FROM hnx_precompiled_${kind})
 endfunction()
@@ -43,5 +48,7 @@ if(HNX_PRECOMPILED)
     hnx_precompiled_headers(test HEADERS ${headers} ${test_headers} DEPENDS GTest::gmock GTest::gtest_main)
     hnx_precompiled_headers(test_rpc HEADERS ${headers} ${rpc_headers} ${test_headers}
       DEPENDS hnx_proto GTest::gmock GTest::gtest_main)
+    target_compile_options(hnx_precompiled_test PRIVATE -O0)
+    target_compile_options(hnx_precompiled_test_rpc PRIVATE -O0)
   endif()
 endif()

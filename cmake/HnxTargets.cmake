@@ -1,6 +1,7 @@
 # hnx_library(NAME SOURCES ... DEPENDS ...)      static library hnx_NAME, included as "<folder>/<file>.h"
 # hnx_program(NAME SOURCES ... DEPENDS ...)      executable build/bin/NAME
-# hnx_test(NAME LABEL unit SOURCES ... DEPENDS ... [TIMEOUT s])   GoogleTest binary, one ctest entry per binary
+# hnx_test(NAME LABEL unit SOURCES ... DEPENDS ... [TIMEOUT s] [SHARDS n])   GoogleTest binary, one
+#                                                ctest entry per binary, or n that share its tests
 # hnx_fuzzer(NAME SOURCES file_fuzz.cc DEPENDS ...)  libFuzzer target with -DHNX_BUILD_FUZZERS=ON; always a
 #                                                ctest entry that replays tests/fuzz/corpus/NAME under g++
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
@@ -24,16 +25,29 @@ function(hnx_test name)
   if(NOT HNX_BUILD_TESTS)
     return()
   endif()
-  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "" "LABEL;TIMEOUT;SHARDS" "SOURCES;DEPENDS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main hnx_flags)
-  hnx_precompile(${name} test ${arg_DEPENDS})
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT}
-    ENVIRONMENT "HNX_SOURCE_DIR=${CMAKE_SOURCE_DIR};HNX_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  if(arg_LABEL MATCHES "^(unit|integration)$")
+    hnx_precompile(${name} test ${arg_DEPENDS})
+  endif()
+  set(environment "HNX_SOURCE_DIR=${CMAKE_SOURCE_DIR};HNX_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  if(NOT arg_SHARDS)
+    set(arg_SHARDS 1)
+  endif()
+  foreach(shard RANGE 1 ${arg_SHARDS})
+    set(test ${name})
+    if(arg_SHARDS GREATER 1)
+      string(APPEND test .${shard})
+    endif()
+    math(EXPR index "${shard} - 1")
+    add_test(NAME ${test} COMMAND ${name})
+    set_tests_properties(${test} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT}
+      ENVIRONMENT "${environment};GTEST_TOTAL_SHARDS=${arg_SHARDS};GTEST_SHARD_INDEX=${index}")
+  endforeach()
 endfunction()
 
 function(hnx_fuzzer name)

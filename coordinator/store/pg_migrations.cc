@@ -38,11 +38,20 @@ Result<MigrationPlan> Plan(pqxx::connection& connection) {
   return plan;
 }
 
+// The lock is the transaction's, not the session's: behind a pooler each transaction may have
+// another session.
 void Apply(pqxx::connection& connection, const sql::Migration& migration) {
   pqxx::work work(connection);
+  work.exec0("SET LOCAL lock_timeout = '60s'");
+  work.exec_params("SELECT pg_advisory_xact_lock($1)", kMigrationLock);
   work.exec(
       "CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY, name text NOT NULL, "
       "applied_at timestamptz NOT NULL DEFAULT now())");
+  const bool known = work.exec_params1(
+      "SELECT EXISTS (SELECT FROM schema_version WHERE version = $1)", migration.version)[0].as<bool>();
+  if (known) {
+    return;  // another coordinator was faster
+  }
   work.exec(std::string(migration.statements));
   work.exec_params0("INSERT INTO schema_version (version, name) VALUES ($1, $2)", migration.version,
                     std::string(migration.name));
@@ -67,13 +76,6 @@ Result<void> ApplyAmongOthers(pqxx::connection& connection, const sql::Migration
   }
 }
 
-// The lock belongs to the session and goes with it.
-void TakeLock(pqxx::connection& connection) {
-  pqxx::nontransaction work(connection);
-  work.exec("SET lock_timeout = '60s'");
-  work.exec_params("SELECT pg_advisory_lock($1)", kMigrationLock);
-}
-
 }  // namespace
 
 Result<MigrationPlan> PlanMigrations(const std::string& uri) {
@@ -88,7 +90,6 @@ Result<MigrationPlan> PlanMigrations(const std::string& uri) {
 Result<MigrationPlan> Migrate(const std::string& uri) {
   try {
     PgConnection connection(uri);
-    TakeLock(connection.get());
     auto plan = Plan(connection.get());
     if (!plan.has_value()) {
       return plan;

@@ -1,6 +1,6 @@
 // Migrations: brings a database to this program's schema, each version once, in one transaction a
-// version, under a session advisory lock so that replicas starting together do it one after the
-// other.
+// version, under an advisory lock of that transaction, so that replicas starting together do it one
+// after the other, through a pooler too.
 #pragma once
 
 #include <string>

@@ -2,7 +2,7 @@
 // when the back end comes and goes.
 import { ControlLink } from './control_link.mjs'
 import { Counters } from './counters.mjs'
-import { QUEUE_CHECK_INTERVAL_MS, SETTLE_MS_MAX, STATE_INTERVAL_MS_MAX, STATE_INTERVAL_MS_MIN } from './limits.mjs'
+import { QUEUE_CHECK_INTERVAL_MS, SETTLE_MS_MAX, STATE_INTERVAL_MS_MAX, STATE_INTERVAL_MS_MIN, TRIED_AGAIN_MS_MAX } from './limits.mjs'
 import { Pipe } from './pipe.mjs'
 import { TopicSet } from './topic_set.mjs'
 
@@ -25,6 +25,7 @@ export class BackEnd {
     this.timers = { tick: null, queues: null, forget: null }
     this.topics = new TopicSet({
       join: (key, roles) => swarm.join(key, roles),
+      peersOf: (name) => this.#peersByTopic().get(name) ?? 0,
       counters: this.counters,
       log,
       onChange: () => this.#changed()
@@ -154,17 +155,19 @@ export class BackEnd {
     this.#changed()
   }
 
-  // Settled: every topic was asked for, and every peer that was found was tried.
+  // Settled: every topic was asked for, and every peer that was found was tried, twice if none was reached.
   async #settle (list) {
+    const isOver = () => this.list !== list || !this.isUp
     while (!this.topics.isSettled) {
       await new Promise((resolve) => { this.onTopicsChange = resolve })
-      if (this.list !== list || !this.isUp) return
+      if (isOver()) return
     }
-    let timer
-    const enough = new Promise((resolve) => { timer = setTimeout(resolve, SETTLE_MS_MAX) })
-    await Promise.race([this.swarm.flush(), enough])
-    clearTimeout(timer)
-    if (this.list !== list || !this.isUp) return
+    await orAfter(this.swarm.flush(), SETTLE_MS_MAX)
+    const end = performance.now() + TRIED_AGAIN_MS_MAX
+    while (!isOver() && this.pipes.size === 0 && this.swarm.peers.size > 0 && performance.now() < end) {
+      await orAfter(new Promise((resolve) => { this.onTopicsChange = resolve }), end - performance.now())
+    }
+    if (isOver()) return
     this.settledRevision = list.revision
     this.#sendState()
   }
@@ -256,4 +259,10 @@ export class BackEnd {
   #dropAll (reason) {
     for (const { pipe } of this.pipes) pipe.destroy(reason)
   }
+}
+
+async function orAfter (promise, limitMs) {
+  let timer
+  await Promise.race([promise, new Promise((resolve) => { timer = setTimeout(resolve, limitMs) })])
+  clearTimeout(timer)
 }

@@ -25,6 +25,8 @@ export const LOOKUP_AGAIN_MS_MAX = 300_000
 export const QUERIES_AT_ONCE_MAX = 16
 // How long peers that were found may take to be tried before the state says `settled` all the same.
 export const SETTLE_MS_MAX = 30_000
+// Hyperswarm tries a peer that it could not reach again after 1 to 2 s: so long `settled` waits when nobody was reached.
+export const TRIED_AGAIN_MS_MAX = 4_000
 
 export const BACK_ENDS_MAX = 64
 export const CONFIG_BYTES_MAX = 1024 * 1024

@@ -13,6 +13,7 @@ class Topic {
     this.joined = NONE // what the session was last told
     this.announced = false
     this.lookedUp = false
+    this.wasAskedTwice = false
     this.isBusy = false
     this.interrupt = () => {}
     this.mustAskAgain = false
@@ -28,9 +29,10 @@ class Topic {
 
 export class TopicSet {
   // `join(key, { server, client })` gives a session of hyperswarm's: refresh, flushed, destroy. `onChange()` is
-  // called whenever what the topics say of themselves may have changed.
-  constructor ({ join, counters, log, onChange, now = () => performance.now() }) {
+  // called whenever what the topics say of themselves may have changed. `peersOf(hex)`: how many were found for it.
+  constructor ({ join, peersOf, counters, log, onChange, now = () => performance.now() }) {
     this.join = join
+    this.peersOf = peersOf
     this.counters = counters
     this.log = log
     this.onChange = onChange
@@ -90,6 +92,7 @@ export class TopicSet {
     topic.wanted = want
     topic.announced &&= want.announce
     topic.lookedUp &&= want.lookup
+    topic.wasAskedTwice &&= want.lookup
     this.waiting.add(topic)
     topic.interrupt()
   }
@@ -146,6 +149,12 @@ export class TopicSet {
       return
     }
     topic.announced = wanted.announce
+    // A lost packet looks like nobody: that there is nobody is known after two lookups.
+    if (wanted.lookup && !topic.wasAskedTwice && this.peersOf(topic.name) === 0) {
+      topic.wasAskedTwice = topic.mustAskAgain = true
+      this.waiting.add(topic)
+      return
+    }
     topic.lookedUp = wanted.lookup
   }
 

@@ -249,8 +249,7 @@ async function closure ({ scratch, owns, net }) {
   gateway = start('gateway-2')
   await until('the gateway finds the mirror', FIND_TIMEOUT_MS, () => gateway.metric('hnx_gateway_index_peers') >= 2)
   client.warm('warm', paths)
-  for (const name of ['worker-1', 'worker-2']) await mirror.programs.get(name).kill('SIGKILL')
-  await holder.kill('SIGKILL')
+  for (const host of ['origin', 'holder']) net.cut(host)
   await until('the gateway is alone', GONE_TIMEOUT_MS, () => gateway.metric('hnx_gateway_index_peers') === 0)
   for (const name of ['warm', 'cold']) {
     const narinfo = `/${path.basename(paths.at(-1)).slice(0, 32)}.narinfo`
@@ -261,6 +260,7 @@ async function closure ({ scratch, owns, net }) {
     check(client.givenByTheLast() > 0, 'the last substituter was not asked')
     console.log(`${name}: refused within ${refused.ms} ms`)
   }
+  for (const host of ['origin', 'holder']) net.mend(host)
   await gateway.stop()
   await mirror.stop()
 }

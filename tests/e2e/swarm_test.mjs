@@ -1,5 +1,6 @@
 // Given nothing but the mirror's key, everybody finds it through the DHT: stock JavaScript, hyp, and a gateway with an
-// empty disk. Between the C++ programs and the DHT stand the real bridges.
+// empty disk. Between the C++ programs and the DHT stand the real bridges. Then the origin is gone, and who has a copy is
+// found in its place.
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { createRequire } from 'node:module'
@@ -51,7 +52,7 @@ test('swarm', async ({ scratch, owns }) => {
   const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '70', '--bytes', '2M']))
   channel.make()
   await channel.serve()
-  bridge('worker-1', 'worker-2')
+  const originsBridge = bridge('worker-1', 'worker-2')
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel, { workerOptions: (n) => ['--swarm', socket(`worker-${n}`)] }))
   await mirror.start()
   checkEqual('the exit status of submit --wait', await mirror.submit('--wait'), 0)
@@ -60,10 +61,13 @@ test('swarm', async ({ scratch, owns }) => {
   step('stock JavaScript gets every NAR')
   const stock = owns(await new StockPeer().start(mirror.key, path.join(scratch, 'stock'), `dht:${bootstrap}`))
   const [indexId] = Object.keys(stock.drives)
-  for (const entry of Object.values(expected.paths)) {
-    const file = path.join(scratch, 'stock/files', indexId, 'nar', path.basename(entry.url))
-    checkEqual(`SHA-256 of ${file}`, sha256(fs.readFileSync(file)), sha256(channel.file(entry.url)))
+  const checkFiles = (copy) => {
+    for (const entry of Object.values(expected.paths)) {
+      const file = path.join(scratch, copy, 'files', indexId, 'nar', path.basename(entry.url))
+      checkEqual(`SHA-256 of ${file}`, sha256(fs.readFileSync(file)), sha256(channel.file(entry.url)))
+    }
   }
+  checkFiles('stock')
 
   step('hyp lists every NAR')
   // Not in the foreground: the DHT lives in this process.
@@ -75,7 +79,7 @@ test('swarm', async ({ scratch, owns }) => {
 
   step('a gateway with an empty disk serves a narinfo and its NAR')
   const address = `127.0.0.1:${await freePort()}`
-  owns(new Process(path.join(scratch, 'gateway.log'), path.join(process.env.HNX_BIN_DIR, 'gateway'), 'serve', '--listen', address,
+  const gateway = owns(new Process(path.join(scratch, 'gateway.log'), path.join(process.env.HNX_BIN_DIR, 'gateway'), 'serve', '--listen', address,
     '--mirror', `hyper://${mirror.key}`, '--swarm', 'on', '--swarm-program', BRIDGE, '--swarm-bootstrap', bootstrap,
     '--cache', path.join(scratch, 'gateway')))
   const [storePath, entry] = Object.entries(expected.paths)[0]
@@ -87,4 +91,12 @@ test('swarm', async ({ scratch, owns }) => {
   const found = await until('the gateway has found the mirror', FOUND_TIMEOUT_MS, () => get(`/${narinfo}`))
   check(found.equals(channel.file(narinfo)), `the narinfo of ${storePath} differs from upstream's`)
   check((await get(`/${entry.url}`))?.equals(channel.file(entry.url)), `${entry.url} differs from upstream's`)
+
+  step('the origin is gone: a second stock JavaScript finds the first by the DHT, and gets everything from it')
+  await gateway.stop()
+  await originsBridge.stop()
+  await mirror.stop()
+  const second = owns(await new StockPeer().start(mirror.key, path.join(scratch, 'second'), `dht:${bootstrap}`))
+  checkEqual('its drives', Object.keys(second.drives), Object.keys(stock.drives))
+  checkFiles('second')
 })

@@ -205,10 +205,11 @@ export class Program {
 // Coordinators, workers and gateway over one data folder. A second coordinator uses the first one's database; every
 // other worker asks it first.
 export class Mirror {
+  // `database`: of all coordinators, which then begin at the same moment.
   // `indexOptions`: the index is written by a worker of its own, with these words; else by the first one.
   // `binDirs`: {coordinator, worker}: where programs lie that are not of this build.
   constructor (dir, channel, { workers = 2, coordinators = 1, coordinatorOptions = [], workerOptions = [], indexOptions,
-    binDirs = {} } = {}) {
+    database, binDirs = {} } = {}) {
     this.coordinators = coordinators
     this.dir = dir
     this.channel = channel
@@ -216,6 +217,7 @@ export class Mirror {
     this.coordinatorOptions = coordinatorOptions
     this.workerOptions = workerOptions
     this.indexOptions = indexOptions
+    this.database = database
     this.within = [] // words before those of each program: ip netns exec ...
     this.binDirs = binDirs
     this.programs = new Map()
@@ -258,17 +260,16 @@ export class Mirror {
     }
     const serve = ['--upstream', info.upstream, '--channel-url', info.channel_url, '--trusted-public-keys', info.public_key,
       ...this.coordinatorOptions]
-    this.#add('coordinator', ['coordinator', 'serve', '--data', path.join(this.dir, 'coordinator'), '--listen', this.address,
-      ...serve]).start()
-    await until('the coordinator answers', START_TIMEOUT_MS, () => this.status())
     const addresses = [this.address]
-    for (let n = 2; n <= this.coordinators; n++) {
-      const address = `127.0.0.1:${await freePort()}`
-      this.#add(`coordinator-${n}`, ['coordinator', 'serve', '--data', path.join(this.dir, `coordinator-${n}`), '--listen', address,
-        '--database', this.#database(), ...serve]).start()
-      await until(`coordinator ${n} answers`, START_TIMEOUT_MS, () => this.status(address))
-      addresses.push(address)
+    for (let n = 1; n <= this.coordinators; n++) {
+      const name = n === 1 ? 'coordinator' : `coordinator-${n}`
+      if (n > 1) addresses.push(`127.0.0.1:${await freePort()}`)
+      const database = this.database ?? (n > 1 ? this.#privateDatabase() : undefined)
+      this.#add(name, ['coordinator', 'serve', '--data', path.join(this.dir, name), '--listen', addresses.at(-1),
+        ...database ? ['--database', database] : [], ...serve]).start()
+      if (!this.database) await this.#answers(addresses.at(-1))
     }
+    for (const address of addresses) await this.#answers(address)
     for (let n = 1; n <= this.workers; n++) {
       const role = n === 1 && !this.indexOptions ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
       this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), ...addressesOf(n, addresses),
@@ -291,8 +292,12 @@ export class Mirror {
     return spawnSync(first, rest, { encoding: 'utf8', maxBuffer: 1 << 30 })
   }
 
+  #answers (address) {
+    return until(`the coordinator at ${address} answers`, START_TIMEOUT_MS, () => this.status(address))
+  }
+
   // The private PostgreSQL of the first coordinator: the fifth line of its pid file is the folder of its socket.
-  #database () {
+  #privateDatabase () {
     const found = spawnSync('find', [path.join(this.dir, 'coordinator'), '-name', 'postmaster.pid'], { encoding: 'utf8' })
     const [, , , , socketDir] = fs.readFileSync(found.stdout.trim(), 'utf8').split('\n')
     return `host=${socketDir} port=5432 user=hnx dbname=postgres`

@@ -24,7 +24,7 @@ function binaries () {
 }
 
 // PostgreSQL refuses to be run by root.
-function serverUser () {
+export function serverUser () {
   if (process.geteuid() !== 0) return {}
   const [, uid, gid] = fs.readFileSync('/etc/passwd', 'utf8').match(/^postgres:[^:]*:(\d+):(\d+):/m) ?? []
   check(uid, 'there is no user postgres: tools/install-packages run')

@@ -1,4 +1,6 @@
 // The catalogue of hostile and old clients, G1 to G8, over a real socket and real drives.
+#include <fmt/format.h>
+
 #include "mirror_fixture.h"
 
 namespace hnx::gateway {
@@ -8,7 +10,7 @@ class GatewayHttpTest : public MirrorTest {
  protected:
   GatewayHttpTest() { Publish(1, nar_); }
 
-  const std::string nar_ = std::string(100'000, 'n') + "end";
+  const std::string nar_ = fmt::format("{:n>100000}end", "");
   const std::string nar_path_ = "/nar/" + NarFileName(1);
   const std::string narinfo_path_ = "/" + StoreHash(1) + ".narinfo";
 };

@@ -119,10 +119,16 @@ function words ({ server, client }) {
 function topicSet () {
   const swarm = new FakeSwarm()
   const clock = { nowMs: 0 }
+  const found = new Map()
   const topics = new TopicSet({
-    join: (key, roles) => swarm.join(key, roles), counters: new Counters(), log: silent, onChange: () => {}, now: () => clock.nowMs
+    join: (key, roles) => swarm.join(key, roles),
+    peersOf: (name) => found.get(name) ?? 1,
+    counters: new Counters(),
+    log: silent,
+    onChange: () => {},
+    now: () => clock.nowMs
   })
-  return { swarm, topics, clock }
+  return { swarm, topics, clock, found }
 }
 
 const name = (byte) => byte.toString(16).padStart(2, '0').repeat(32)
@@ -180,6 +186,18 @@ test('a query that failed is asked again, later and later; a success is not', as
   clock.nowMs += 100 * LOOKUP_AGAIN_MS_MIN
   topics.tick(new Map())
   assert.equal(swarm.log.length, 3)
+})
+
+test('that there is nobody is said after a second lookup, not after one whose answer got lost', async () => {
+  const { swarm, topics, found } = topicSet()
+  found.set(name(1), 0)
+  topics.apply(list([1, true, true]))
+  await swarm.answer()
+  assert.ok(!topics.isSettled)
+  assert.deepEqual([...topics.describe()].map(({ announced, lookedUp }) => [announced, lookedUp]), [[true, false]])
+  await swarm.answer()
+  assert.ok(topics.isSettled)
+  assert.deepEqual(swarm.log, ['join 01 announce+lookup', 'refresh 01 announce+lookup'])
 })
 
 test('a lookup is repeated while nobody is connected, not while somebody is', async () => {
