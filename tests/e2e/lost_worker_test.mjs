@@ -31,11 +31,13 @@ test('lost worker', async ({ scratch, owns }) => {
   const holding = (name) => mirror.status()?.shards.filter(({ worker, nars }) => worker === name && nars > 0) ?? []
   const second = mirror.programs.get('worker-3')
   await until('worker 3 holds NARs', WORK_TIMEOUT_MS, () => holding('worker-3').length)
+  mirror.told('pause', '--all') // so that there is work left when it comes back
   await second.kill('SIGKILL')
   const copied = new Map(holding('worker-3').map(({ id_z32: id, bytes }) => [id, bytes]))
   const grown = () => holding('worker-3').filter(({ id_z32: id, bytes }) => copied.get(id) !== bytes).map(({ id_z32: id }) => id)
   fs.cpSync(path.join(mirror.dir, 'worker-3'), path.join(scratch, 'volume'), { recursive: true })
   second.start()
+  mirror.told('resume', '--all')
   await until('worker 3 holds more', WORK_TIMEOUT_MS, () => grown().length)
 
   step('in the middle of the mirror the disk of a worker is gone')

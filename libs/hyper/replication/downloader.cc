@@ -9,50 +9,8 @@
 #include "base/log.h"
 
 namespace hnx::hyper {
-namespace {
 
 using std::chrono::milliseconds;
-
-// Fetches that one peer is tried for before its turn goes to selections.
-constexpr int kFetchTriesMax = 256;
-// Fetches of the same block, or a block in flight: how often at most.
-constexpr std::size_t kAskedTwiceMax = 2;
-constexpr std::uint64_t kBlockBytesGuess = std::uint64_t{64} << 10;
-
-}  // namespace
-
-struct Downloader::Peer {
-  explicit Peer(CoreSession& session_in) : session(session_in) {}
-
-  CoreSession& session;
-  std::set<std::uint64_t> requests;
-  std::size_t window = kPeerWindowStart;
-  double latency_ms = 0;  // of answers, smoothed
-  double latency_min_ms = 0;
-  std::uint64_t mean_block_bytes = kBlockBytesGuess;
-  // When it last showed a sign of life while it owed something.
-  Clock::SteadyTime heard;
-  std::uint64_t bytes_seen = 0;
-  bool overtaken = false;
-  bool forked = false;
-  bool probed = false;                           // was asked for the proof of a conflict
-  std::optional<std::uint64_t> upgrade_refused;  // at that remote length
-  std::set<BlockIndex> denied;                   // it said that it has them, and had not
-  std::size_t no_data = 0;
-};
-
-struct Downloader::Request {
-  Peer* peer = nullptr;
-  ProofRequest proof;
-  int priority = 0;
-  Clock::SteadyTime sent;
-};
-
-struct Downloader::Wanted {
-  Selection selection;
-  // All before are here, in flight or were asked for once.
-  BlockIndex next;
-};
 
 Downloader::Downloader(Links links)
     : links_(std::move(links)),
@@ -67,16 +25,15 @@ Downloader::Downloader(Links links)
                 [this](const Error& error) { Trouble(error); }}) {}
 
 Downloader::~Downloader() {
-  const auto fetches = std::exchange(fetches_, {});
-  for (const auto& [id, fetch] : fetches) {
-    fetch.callback(Error{ErrorCode::kCancelled, "the download ended"});
+  for (const FetchCallback& callback : wanted_.TakeAllFetches()) {
+    callback(Error{ErrorCode::kCancelled, "the download ended"});
   }
 }
 
 // -- Wanting
 
 void Downloader::UpdateDownloading() {
-  const bool wants = follow_ || !selections_.empty() || !fetches_.empty();
+  const bool wants = follow_ || !wanted_.empty();
   if (wants) {
     wanted_last_ = Now();
   }
@@ -93,16 +50,7 @@ void Downloader::SetFollow(bool follow) {
 }
 
 Result<SelectionId> Downloader::Select(Selection selection) {
-  if (selections_.size() >= kSelectionsMax) {
-    return ResourceExhausted("select blocks: more than " + std::to_string(kSelectionsMax) +
-                             " selections");
-  }
-  const SelectionId id = ++last_id_;
-  auto wanted = std::make_unique<Wanted>();
-  wanted->next = selection.blocks.begin;
-  selection_order_.emplace(-selection.priority, id);
-  wanted->selection = std::move(selection);
-  selections_.emplace(id, std::move(wanted));
+  HNX_ASSIGN_OR_RETURN(const SelectionId id, wanted_.Select(std::move(selection)));
   UpdateDownloading();
   CompleteSelections();
   FillAll();
@@ -110,52 +58,31 @@ Result<SelectionId> Downloader::Select(Selection selection) {
 }
 
 void Downloader::Deselect(SelectionId id) {
-  const auto found = selections_.find(id);
-  if (found != selections_.end()) {
-    selection_order_.erase({-found->second->selection.priority, id});
-    selections_.erase(found);
+  if (wanted_.Deselect(id)) {
     UpdateDownloading();
   }
 }
 
 Result<FetchId> Downloader::Fetch(BlockIndex block, int priority, FetchCallback callback) {
-  if (fetches_.size() >= kFetchesMax) {
-    return ResourceExhausted("fetch block " + std::to_string(block.value()) + ": more than " +
-                             std::to_string(kFetchesMax) + " fetches");
-  }
   if (frozen_) {
     return FailedPrecondition("fetch block " + std::to_string(block.value()) +
                               ": the owner signed two trees, the core is frozen");
   }
-  const FetchId id = ++last_id_;
   HNX_ASSIGN_OR_RETURN(const BlockIndex missing, links_.replica.NextMissing({block, block + 1}));
   if (missing != block) {
     callback(links_.replica.GetStaged(block));
-    return id;
+    return FetchId{0};
   }
-  fetches_.emplace(id, FetchEntry{block, priority, std::move(callback)});
-  fetches_by_block_.emplace(block, id);
-  fetches_unasked_.emplace(-priority, id);
+  HNX_ASSIGN_OR_RETURN(const FetchId id, wanted_.Fetch(block, priority, std::move(callback)));
   UpdateDownloading();
   FillAll();
   return id;
 }
 
 void Downloader::CancelFetch(FetchId id) {
-  const auto found = fetches_.find(id);
-  if (found == fetches_.end()) {
-    return;
+  if (wanted_.CancelFetch(id)) {
+    UpdateDownloading();
   }
-  const auto [first, last] = fetches_by_block_.equal_range(found->second.block);
-  for (auto at = first; at != last; ++at) {
-    if (at->second == id) {
-      fetches_by_block_.erase(at);
-      break;
-    }
-  }
-  fetches_unasked_.erase({-found->second.priority, id});
-  fetches_.erase(found);
-  UpdateDownloading();
 }
 
 // -- Peers come and go
@@ -163,8 +90,7 @@ void Downloader::CancelFetch(FetchId id) {
 void Downloader::OnOpened(CoreSession& session) {
   auto& peer = peers_[&session];
   if (!peer) {
-    peer = std::make_unique<Peer>(session);
-    peer->heard = Now();
+    peer = std::make_unique<Peer>(session, Now());
   }
 }
 
@@ -203,68 +129,18 @@ void Downloader::OnGone(CoreSession& session) {
 
 // -- Requests
 
-bool Downloader::InFlight(BlockIndex block) const {
-  const auto [first, last] = blocks_in_flight_.equal_range(block);
-  return std::any_of(first, last, [this](const auto& entry) {
-    return !requests_.at(entry.second).peer->overtaken;
-  });
-}
-
 void Downloader::Send(Peer& peer, const ProofRequest& proof, int priority) {
-  const std::uint64_t id = ++last_request_;
-  if (proof.block) {
-    blocks_in_flight_.emplace(proof.block->index, id);
-  }
-  if (proof.upgrade) {
-    upgrade_in_flight_ = id;
-  }
-  if (peer.requests.empty()) {
-    peer.heard = Now();
-    peer.bytes_seen = peer.session.stream().statistics().bytes_in;
-  }
-  peer.requests.insert(id);
   RequestMessage message;
-  message.id = id;
+  message.id = requests_.Add(peer, proof, priority, Now());
   message.priority = static_cast<std::uint64_t>(std::max(priority, 0));
   message.proof = proof;
-  requests_.emplace(id, Request{&peer, proof, priority, Now()});
   peer.session.SendRequest(message);
 }
 
 void Downloader::Release(std::uint64_t id, bool want_again) {
-  const auto found = requests_.find(id);
-  if (found == requests_.end()) {
-    return;
-  }
-  const Request request = found->second;
-  requests_.erase(found);
-  request.peer->requests.erase(id);
-  if (upgrade_in_flight_ == id) {
-    upgrade_in_flight_.reset();
-  }
-  if (request.proof.block) {
-    const auto [first, last] = blocks_in_flight_.equal_range(request.proof.block->index);
-    for (auto at = first; at != last; ++at) {
-      if (at->second == id) {
-        blocks_in_flight_.erase(at);
-        break;
-      }
-    }
-    if (want_again) {
-      WantAgain(request.proof.block->index);
-    }
-  }
-}
-
-void Downloader::WantAgain(BlockIndex block) {
-  for (auto& [id, wanted] : selections_) {
-    if (wanted->selection.blocks.begin <= block && block < wanted->next) {
-      wanted->next = block;
-    }
-  }
-  const auto [first, last] = fetches_by_block_.equal_range(block);
-  for (auto at = first; at != last; ++at) {
-    fetches_unasked_.emplace(-fetches_.at(at->second).priority, at->second);
+  const std::optional<Request> request = requests_.Take(id);
+  if (request && request->proof.block && want_again) {
+    wanted_.WantAgain(request->proof.block->index);
   }
 }
 
@@ -276,7 +152,7 @@ bool Downloader::CanAsk(const Peer& peer, BlockIndex block) const {
   }
   if (block.value() >= ours.length) {
     // Together with an upgrade, of which there is one at a time.
-    return !upgrade_in_flight_ && theirs.can_upgrade && peer.session.length_acknowledged() &&
+    return !requests_.has_upgrade() && theirs.can_upgrade && peer.session.length_acknowledged() &&
            links_.replica.head().length == ours.length && peer.upgrade_refused != theirs.length;
   }
   // Its tree is ours or longer, or ours grew out of its.
@@ -297,9 +173,9 @@ bool Downloader::AskBlock(Peer& peer, BlockIndex block, int priority) {
 bool Downloader::AskUpgrade(Peer& peer) {
   const SyncMessage& theirs = peer.session.remote().sync;
   const CoreHead& ours = links_.replica.head();
-  const bool needed = follow_ || !fetches_.empty() || !selections_.empty();
+  const bool needed = follow_ || !wanted_.empty();
   const bool committing = links_.replica.staged_head().length != ours.length;
-  if (!needed || committing || upgrade_in_flight_ || theirs.fork != ours.fork ||
+  if (!needed || committing || requests_.has_upgrade() || theirs.fork != ours.fork ||
       theirs.length <= ours.length || !theirs.can_upgrade || !peer.session.length_acknowledged() ||
       peer.upgrade_refused == theirs.length) {
     return false;
@@ -314,44 +190,31 @@ bool Downloader::AskUpgrade(Peer& peer) {
 }
 
 bool Downloader::AskFetch(Peer& peer) {
-  int tries = 0;
-  for (auto at = fetches_unasked_.begin(); at != fetches_unasked_.end();) {
-    if (++tries > kFetchTriesMax) {
-      return false;
+  using Pick = WantedBlocks::Pick;
+  const auto picked = wanted_.PickFetch([&](BlockIndex block) {
+    if (requests_.HasBlock(block)) {
+      return Pick::kUnderWay;
     }
-    const FetchEntry& fetch = fetches_.at(at->second);
-    if (InFlight(fetch.block)) {
-      at = fetches_unasked_.erase(at);
-      continue;
-    }
-    if (!peer.session.remote_blocks().Has(fetch.block)) {
-      if (fetch.block.value() < peer.session.remote().sync.length) {
-        peer.session.WantAround(fetch.block);
+    if (!peer.session.remote_blocks().Has(block)) {
+      if (block.value() < peer.remote().length) {
+        peer.session.WantAround(block);
       }
-      ++at;
-      continue;
+      return Pick::kLeave;
     }
-    if (!CanAsk(peer, fetch.block)) {
-      ++at;
-      continue;
-    }
-    const BlockIndex block = fetch.block;
-    const int priority = fetch.priority;
-    fetches_unasked_.erase(at);
-    return AskBlock(peer, block, priority);
-  }
-  return false;
+    return CanAsk(peer, block) ? Pick::kTake : Pick::kLeave;
+  });
+  return picked && AskBlock(peer, picked->block, picked->priority);
 }
 
 // The lowest block of a selection that is missing, not under way, and at this peer.
-std::optional<BlockIndex> Downloader::NextOf(Wanted& wanted, Peer& peer) {
+std::optional<BlockIndex> Downloader::NextOf(WantedBlocks::Selected& selected, Peer& peer) {
   const std::uint64_t length =
       std::min(links_.replica.staged_head().length, peer.session.remote().sync.length);
-  const BlockIndex end = wanted.selection.to_head
+  const BlockIndex end = selected.selection.to_head
                              ? BlockIndex(length)
-                             : std::min(wanted.selection.blocks.end, BlockIndex(length));
+                             : std::min(selected.selection.blocks.end, BlockIndex(length));
   bool first = true;
-  for (BlockIndex at = wanted.next; at < end;) {
+  for (BlockIndex at = selected.next; at < end;) {
     const Result<BlockIndex> missing = links_.replica.NextMissing({at, end});
     if (!missing) {
       Trouble(missing.error());
@@ -359,12 +222,12 @@ std::optional<BlockIndex> Downloader::NextOf(Wanted& wanted, Peer& peer) {
     }
     at = *missing;
     if (first) {
-      wanted.next = std::max(wanted.next, at);
+      selected.next = std::max(selected.next, at);
     }
     if (at >= end) {
       return std::nullopt;
     }
-    if (InFlight(at)) {
+    if (requests_.HasBlock(at)) {
       ++at;
       continue;
     }
@@ -380,7 +243,7 @@ std::optional<BlockIndex> Downloader::NextOf(Wanted& wanted, Peer& peer) {
       continue;
     }
     if (first) {
-      wanted.next = at + 1;
+      selected.next = at + 1;
     }
     return at;
   }
@@ -388,14 +251,10 @@ std::optional<BlockIndex> Downloader::NextOf(Wanted& wanted, Peer& peer) {
 }
 
 bool Downloader::AskSelection(Peer& peer) {
-  for (const auto& [order, id] : selection_order_) {
-    Wanted& wanted = *selections_.at(id);
-    const std::optional<BlockIndex> block = NextOf(wanted, peer);
-    if (block) {
-      return AskBlock(peer, *block, 0);
-    }
-  }
-  return false;
+  return wanted_.AnyOfSelections([&](WantedBlocks::Selected& selected) {
+    const std::optional<BlockIndex> block = NextOf(selected, peer);
+    return block && AskBlock(peer, *block, 0);
+  });
 }
 
 // With nothing else to do: what another, silent peer owes.
@@ -403,16 +262,11 @@ bool Downloader::AskOvertaken(Peer& peer) {
   if (overtaken_ == 0) {
     return false;
   }
-  for (const auto& [block, id] : blocks_in_flight_) {
-    const Request& request = requests_.at(id);
-    if (request.peer == &peer || !request.peer->overtaken ||
-        blocks_in_flight_.count(block) >= kAskedTwiceMax ||
-        !peer.session.remote_blocks().Has(block) || !CanAsk(peer, block)) {
-      continue;
-    }
-    return AskBlock(peer, block, request.priority);
-  }
-  return false;
+  const std::optional<Request> owed = requests_.FindOvertaken([&](const Request& request) {
+    const BlockIndex block = request.proof.block->index;
+    return request.peer != &peer && peer.session.remote_blocks().Has(block) && CanAsk(peer, block);
+  });
+  return owed && AskBlock(peer, owed->proof.block->index, owed->priority);
 }
 
 bool Downloader::AskNext(Peer& peer) {
@@ -420,15 +274,11 @@ bool Downloader::AskNext(Peer& peer) {
 }
 
 void Downloader::Fill(Peer& peer) {
-  if (!downloading_ || paused_until_ || peer.forked || peer.overtaken ||
-      peer.no_data >= kNoDataMax || peer.session.closed() || !peer.session.remote().synced ||
-      !peer.session.remote().sync.uploading ||
+  if (!downloading_ || paused_until_ || !peer.MayBeAsked() ||
       links_.replica.staged_bytes() >= kUncommittedBytesMax) {
     return;
   }
-  const std::size_t by_bytes = static_cast<std::size_t>(
-      kPeerWindowBytesMax / std::max<std::uint64_t>(peer.mean_block_bytes, 1) + 1);
-  const std::size_t window = std::min(peer.window, by_bytes);
+  const std::size_t window = peer.Window();
   if (peer.requests.size() >= window) {
     return;
   }
@@ -447,19 +297,8 @@ void Downloader::FillAll() {
 
 // -- Answers
 
-// The window grows while answers come as fast as they ever did.
 void Downloader::OnAnswered(Peer& peer, const Request& request) {
-  const double took = std::chrono::duration<double, std::milli>(Now() - request.sent).count();
-  peer.latency_ms = peer.latency_ms == 0 ? took : 0.875 * peer.latency_ms + 0.125 * took;
-  if (peer.latency_min_ms == 0 || took < peer.latency_min_ms) {
-    peer.latency_min_ms = took;
-  }
-  if (took <= 2 * peer.latency_min_ms + 50) {
-    peer.window = std::min(peer.window + 1, kPeerWindowMax);
-  } else if (took > 8 * peer.latency_min_ms + 500) {
-    peer.window = std::max(peer.window - 1, kPeerWindowMin);
-  }
-  peer.heard = Now();
+  peer.OnAnswered(Now() - request.sent, Now());
   SetOvertaken(peer, false);
 }
 
@@ -478,11 +317,10 @@ Result<void> Downloader::OnData(CoreSession& session, const DataMessage& data) {
     request = Request{&peer, ConflictProbe(links_.replica.head(), session.remote().sync.length), 0,
                       Now()};
   } else {
-    const auto found = requests_.find(data.request);
-    if (found == requests_.end() || found->second.peer != &peer) {
+    request = requests_.Find(data.request);
+    if (!request || request->peer != &peer) {
       return {};  // cancelled, or overtaken and forgotten
     }
-    request = found->second;
     OnAnswered(peer, *request);
     if (hashing_.Take(data)) {
       return {};
@@ -494,10 +332,9 @@ Result<void> Downloader::OnData(CoreSession& session, const DataMessage& data) {
 
 // The peer may have gone meanwhile, or the block may have come from another.
 void Downloader::OnHashed(const DataMessage& data, const Hash& leaf_hash) {
-  const auto found = requests_.find(data.request);
-  if (found != requests_.end() && !frozen_) {
-    const Request request = found->second;
-    Receive(request.peer->session, request, data, &leaf_hash);
+  const std::optional<Request> request = requests_.Find(data.request);
+  if (request && !frozen_) {
+    Receive(request->peer->session, *request, data, &leaf_hash);
   }
 }
 
@@ -536,16 +373,18 @@ void Downloader::Judge(Peer& peer, const Request& request, const DataMessage& da
     peer.forked = true;
     links_.listener.OnForkAhead(*fork);
   } else if (const auto* conflict = std::get_if<TreeConflict>(&verdict)) {
-    frozen_ = true;
-    UpdateDownloading();
-    const auto fetches = std::exchange(fetches_, {});
-    fetches_by_block_.clear();
-    fetches_unasked_.clear();
-    links_.freeze(*conflict);
-    links_.listener.OnConflict(*conflict);
-    for (const auto& [id, fetch] : fetches) {
-      fetch.callback(Error{ErrorCode::kCancelled, "the owner signed two trees"});
-    }
+    OnConflict(*conflict);
+  }
+}
+
+void Downloader::OnConflict(const TreeConflict& conflict) {
+  frozen_ = true;
+  UpdateDownloading();
+  const std::vector<FetchCallback> callbacks = wanted_.TakeAllFetches();
+  links_.freeze(conflict);
+  links_.listener.OnConflict(conflict);
+  for (const FetchCallback& callback : callbacks) {
+    callback(Error{ErrorCode::kCancelled, "the owner signed two trees"});
   }
 }
 
@@ -555,7 +394,7 @@ void Downloader::OnStaged(Peer& peer, const Request& request, const DataMessage&
     const std::uint64_t bytes = data.proof.block->value.view().size();
     ++statistics_.blocks_received;
     statistics_.bytes_received += bytes;
-    peer.mean_block_bytes = (7 * peer.mean_block_bytes + bytes) / 8;
+    peer.OnBlock(bytes);
   } else if (request.proof.block) {
     ++statistics_.blocks_twice;
   }
@@ -566,17 +405,8 @@ void Downloader::OnStaged(Peer& peer, const Request& request, const DataMessage&
     commits_.CommitIfDue();
   }
   if (data.proof.block && request.proof.block) {
-    // Whoever else was asked need not answer.
     const BlockIndex block = data.proof.block->index;
-    std::vector<std::uint64_t> others;
-    const auto [first, last] = blocks_in_flight_.equal_range(block);
-    for (auto at = first; at != last; ++at) {
-      others.push_back(at->second);
-    }
-    for (const std::uint64_t id : others) {
-      requests_.at(id).peer->session.SendCancel(id);
-      Release(id, false);
-    }
+    CancelOthers(block);
     Deliver(block, data.proof.block->value.view());
   }
   if (staged.upgraded) {
@@ -584,16 +414,16 @@ void Downloader::OnStaged(Peer& peer, const Request& request, const DataMessage&
   }
 }
 
-void Downloader::Deliver(BlockIndex block, ByteView value) {
-  std::vector<FetchCallback> callbacks;
-  const auto [first, last] = fetches_by_block_.equal_range(block);
-  for (auto at = first; at != last; ++at) {
-    const auto fetch = fetches_.find(at->second);
-    fetches_unasked_.erase({-fetch->second.priority, at->second});
-    callbacks.push_back(std::move(fetch->second.callback));
-    fetches_.erase(fetch);
+// Whoever else was asked need not answer.
+void Downloader::CancelOthers(BlockIndex block) {
+  for (const std::uint64_t id : requests_.OfBlock(block)) {
+    requests_.SessionOf(id).SendCancel(id);
+    Release(id, false);
   }
-  fetches_by_block_.erase(first, last);
+}
+
+void Downloader::Deliver(BlockIndex block, ByteView value) {
+  const std::vector<FetchCallback> callbacks = wanted_.TakeFetchesOf(block);
   if (!callbacks.empty()) {
     UpdateDownloading();
   }
@@ -632,18 +462,17 @@ Result<void> Downloader::OnNoData(CoreSession& session, const NoDataMessage& no_
     return {};
   }
   Peer& peer = *at->second;
-  const auto found = requests_.find(no_data.request);
-  if (no_data.request == 0 || found == requests_.end() || found->second.peer != &peer) {
+  const std::optional<Request> request = requests_.Find(no_data.request);
+  if (!request || request->peer != &peer) {
     return {};
   }
-  const Request request = found->second;
-  OnAnswered(peer, request);
+  OnAnswered(peer, *request);
   ++peer.no_data;
-  if (request.proof.upgrade) {
+  if (request->proof.upgrade) {
     peer.upgrade_refused = session.remote().sync.length;
   }
-  if (request.proof.block) {
-    peer.denied.insert(request.proof.block->index);  // at most kNoDataMax
+  if (request->proof.block) {
+    peer.denied.insert(request->proof.block->index);  // at most kNoDataMax
   }
   Release(no_data.request, true);
   FillAll();
@@ -667,26 +496,14 @@ void Downloader::OnCommitted(const ReplicaCore::Committed& committed, bool longe
 }
 
 void Downloader::CompleteSelections() {
-  std::vector<std::function<void()>> done;
-  for (auto at = selections_.begin(); at != selections_.end();) {
-    const Selection& selection = at->second->selection;
-    const Result<bool> all =
-        selection.to_head ? Result<bool>(false) : links_.replica.HasAll(selection.blocks);
-    if (all && *all) {
-      if (selection.on_complete) {
-        done.push_back(selection.on_complete);
-      }
-      selection_order_.erase({-selection.priority, at->first});
-      at = selections_.erase(at);
-    } else {
-      ++at;
-    }
-  }
+  const std::vector<std::function<void()>> done = wanted_.TakeComplete(links_.replica);
   if (!done.empty()) {
     UpdateDownloading();
   }
-  for (const auto& callback : done) {
-    callback();
+  for (const auto& on_complete : done) {
+    if (on_complete) {
+      on_complete();
+    }
   }
 }
 
@@ -714,34 +531,21 @@ void Downloader::SetOvertaken(Peer& peer, bool overtaken) {
 }
 
 void Downloader::CheckSilence(Peer& peer) {
-  if (peer.requests.empty()) {
-    return;
-  }
-  const std::uint64_t bytes = peer.session.stream().statistics().bytes_in;
-  if (bytes != std::exchange(peer.bytes_seen, bytes)) {
-    peer.heard = Now();
-  }
-  const auto silent = std::chrono::duration_cast<milliseconds>(Now() - peer.heard);
-  if (silent >= kPeerDroppedAfter) {
+  const milliseconds silence = peer.Silence(Now());
+  if (silence >= kPeerDroppedAfter) {
     ++statistics_.peers_dropped;
     DropPeer(peer,
              Error{ErrorCode::kDeadlineExceeded, "owes " + std::to_string(peer.requests.size()) +
                                                      " answers and sent nothing for " +
-                                                     std::to_string(silent.count()) + " ms"});
+                                                     std::to_string(silence.count()) + " ms"});
     return;
   }
-  const auto patience = std::max(kPeerOvertakenAfter,
-                                 milliseconds(static_cast<std::int64_t>(4 * peer.latency_min_ms)));
-  if (silent >= patience && !peer.overtaken) {
+  if (silence >= peer.Patience() && !peer.overtaken) {
     SetOvertaken(peer, true);
     ++statistics_.peers_overtaken;
-    if (upgrade_in_flight_ && peer.requests.contains(*upgrade_in_flight_)) {
-      upgrade_in_flight_.reset();
-    }
-    for (const std::uint64_t id : peer.requests) {
-      if (const auto& block = requests_.at(id).proof.block) {
-        WantAgain(block->index);
-      }
+    requests_.GiveUpUpgradeOf(peer);
+    for (const BlockIndex block : requests_.BlocksOf(peer)) {
+      wanted_.WantAgain(block);
     }
     FillAll();
   }

@@ -23,7 +23,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,49 +31,20 @@
 #include "base/result.h"
 #include "hyper/core/replica_core.h"
 #include "hyper/replication/block_hashing.h"
+#include "hyper/replication/block_requests.h"
 #include "hyper/replication/core_session.h"
+#include "hyper/replication/download_peer.h"
 #include "hyper/replication/replica_commits.h"
+#include "hyper/replication/wanted_blocks.h"
 
 namespace hnx::hyper {
 
-// Block requests in flight at one peer: at first, at least, at most.
-inline constexpr std::size_t kPeerWindowStart = 32;
-inline constexpr std::size_t kPeerWindowMin = 4;
-inline constexpr std::size_t kPeerWindowMax = 512;
-// Bytes in flight at one peer, by the mean size of blocks.
-inline constexpr std::uint64_t kPeerWindowBytesMax = std::uint64_t{16} << 20;
-// Without a byte for so long (or four times the usual, if that is longer) a peer's blocks are asked
-// for elsewhere.
-inline constexpr std::chrono::milliseconds kPeerOvertakenAfter{1000};
-// Without a byte for so long a peer that owes answers is dropped.
-inline constexpr std::chrono::milliseconds kPeerDroppedAfter{20'000};
 // While so much is not committed nothing is asked for: the disk is slower than the peers.
 inline constexpr std::uint64_t kUncommittedBytesMax = std::uint64_t{24} << 20;
 // Nothing was asked for so long: the remote may close the channel.
 inline constexpr std::chrono::milliseconds kDownloadLinger{30'000};
 // After trouble of our own (a full disk) nothing is asked for so long.
 inline constexpr std::chrono::milliseconds kTroublePause{5'000};
-// noData answers after which a peer is asked nothing more.
-inline constexpr std::size_t kNoDataMax = 1024;
-inline constexpr std::size_t kFetchesMax = 65'536;
-inline constexpr std::size_t kSelectionsMax = 4096;
-
-using SelectionId = std::uint64_t;
-using FetchId = std::uint64_t;
-
-struct Selection {
-  BlockRange blocks;
-  // Follows the head instead of ending at blocks.end.
-  bool to_head = false;
-  int priority = 0;
-  // Every block of it is committed (once; never for one that follows the head).
-  std::function<void()> on_complete;
-};
-
-// The block, verified: perhaps not durable yet. kCancelled: the Downloader is going away or the
-// core is frozen. Everything else is trouble of our own.
-using FetchCallback = std::function<void(Result<Bytes>)>;
-
 class DownloaderListener {
  public:
   virtual ~DownloaderListener() = default;
@@ -160,10 +130,8 @@ class Downloader {
   Result<void> Commit() { return commits_.CommitNow(); }
 
  private:
-  struct Peer;
-  struct Request;
-  struct Wanted;
-  using Peers = std::map<CoreSession*, std::unique_ptr<Peer>>;
+  using Peer = DownloadPeer;
+  using Request = BlockRequests::Request;
 
   void FillAll();
   void Fill(Peer& peer);
@@ -174,13 +142,11 @@ class Downloader {
   bool AskOvertaken(Peer& peer);
   bool AskBlock(Peer& peer, BlockIndex block, int priority);
   bool CanAsk(const Peer& peer, BlockIndex block) const;
-  bool InFlight(BlockIndex block) const;
   void Send(Peer& peer, const ProofRequest& proof, int priority);
-  std::optional<BlockIndex> NextOf(Wanted& wanted, Peer& peer);
+  std::optional<BlockIndex> NextOf(WantedBlocks::Selected& selected, Peer& peer);
 
   // Forgets a request.
   void Release(std::uint64_t id, bool want_again);
-  void WantAgain(BlockIndex block);
   void DropPeer(Peer& peer, const Error& reason) const;
   void OnHashed(const DataMessage& data, const Hash& leaf_hash);
   void Receive(CoreSession& session, const Request& request, const DataMessage& data,
@@ -190,6 +156,8 @@ class Downloader {
   void OnStaged(Peer& peer, const Request& request, const DataMessage& data,
                 const ProofStaged& staged);
   void OnRefused(Peer& peer, const Request& request, const ProofRefused& refused);
+  void OnConflict(const TreeConflict& conflict);
+  void CancelOthers(BlockIndex block);
   void Deliver(BlockIndex block, ByteView value);
   void OnAnswered(Peer& peer, const Request& request);
   void OnCommitted(const ReplicaCore::Committed& committed, bool longer);
@@ -208,24 +176,10 @@ class Downloader {
   Clock::SteadyTime wanted_last_;
   std::optional<Clock::SteadyTime> paused_until_;
 
-  Peers peers_;
-  std::uint64_t last_request_ = 0;
-  std::map<std::uint64_t, Request> requests_;
-  std::multimap<BlockIndex, std::uint64_t> blocks_in_flight_;
-  std::optional<std::uint64_t> upgrade_in_flight_;
+  std::map<CoreSession*, std::unique_ptr<Peer>> peers_;
   std::size_t overtaken_ = 0;  // peers
-
-  std::uint64_t last_id_ = 0;
-  std::map<SelectionId, std::unique_ptr<Wanted>> selections_;
-  std::set<std::pair<int, SelectionId>> selection_order_;  // by -priority
-  struct FetchEntry {
-    BlockIndex block;
-    int priority = 0;
-    FetchCallback callback;
-  };
-  std::map<FetchId, FetchEntry> fetches_;
-  std::multimap<BlockIndex, FetchId> fetches_by_block_;
-  std::set<std::pair<int, FetchId>> fetches_unasked_;  // by -priority, then age
+  WantedBlocks wanted_;
+  BlockRequests requests_;
 
   DownloaderStatistics statistics_;
   BlockHashing hashing_;

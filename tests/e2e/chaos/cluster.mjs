@@ -14,6 +14,7 @@ const FIRST_WORKERS = 4
 const NO_OFFSET = '+0'
 // A worker takes no work below 64 MiB of room; the mirror's share on top.
 const SMALL_DISK = '192M'
+const FILL_TRIES_MAX = 100
 
 export class Cluster extends Mirror {
   static COORDINATORS = ['coordinator-1', 'coordinator-2']
@@ -128,11 +129,19 @@ export class Cluster extends Mirror {
     fs.renameSync(`${this.#clockFile(name)}.new`, this.#clockFile(name))
   }
 
-  // Room on the small disk: none, or all that the worker does not use.
+  // Room on the small disk: none, or all that the worker does not use. The worker, which writes meanwhile, may take the last of
+  // it first.
   fillDisk (name) {
-    const { bavail, bsize } = fs.statfsSync(path.join(this.dir, name))
-    const done = spawnSync('fallocate', ['-l', String(bavail * bsize), path.join(this.dir, name, 'filler')], { encoding: 'utf8' })
-    check(done.status === 0, `fallocate: ${done.stderr}`)
+    const free = () => {
+      const { bavail, bsize } = fs.statfsSync(path.join(this.dir, name))
+      return bavail * bsize
+    }
+    const filler = path.join(this.dir, name, 'filler')
+    for (let tries = 1, room = free(); room > 0; room = free()) {
+      const size = (fs.statSync(filler, { throwIfNoEntry: false })?.size ?? 0) + room
+      const done = spawnSync('fallocate', ['-l', String(size), filler], { encoding: 'utf8' })
+      check(done.status === 0 || (done.stderr.includes('No space left') && ++tries < FILL_TRIES_MAX), `fallocate: ${done.stderr}`)
+    }
   }
 
   freeDisk (name) {
