@@ -1,5 +1,9 @@
 #include "coordinator/store/pg_migrations.h"
 
+#include <algorithm>
+#include <set>
+#include <string>
+
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -12,17 +16,25 @@ namespace {
 // Any number, as long as nothing else in the database uses it: "hypernix" in ASCII.
 constexpr std::int64_t kMigrationLock = 0x68797065726e6978;
 
-int CurrentVersion(pqxx::connection& connection) {
+std::set<int> AppliedVersions(pqxx::connection& connection) {
+  std::set<int> versions;
   pqxx::work work(connection);
-  if (work.exec1("SELECT to_regclass('schema_version') IS NULL")[0].as<bool>()) {
-    return 0;
+  if (!work.exec1("SELECT to_regclass('schema_version') IS NULL")[0].as<bool>()) {
+    for (const pqxx::row& row : work.exec("SELECT version FROM schema_version")) {
+      versions.insert(row[0].as<int>());
+    }
   }
-  return work.exec1("SELECT coalesce(max(version), 0) FROM schema_version")[0].as<int>();
+  return versions;
+}
+
+std::string PendingName(const sql::Migration& migration) {
+  return fmt::format("{:03}_{}", migration.version, migration.name);
 }
 
 Result<MigrationPlan> Plan(pqxx::connection& connection) {
+  const std::set<int> applied = AppliedVersions(connection);
   MigrationPlan plan;
-  plan.current = CurrentVersion(connection);
+  plan.current = applied.empty() ? 0 : *applied.rbegin();
   plan.newest = sql::kMigrations.back().version;
   if (plan.current > plan.newest) {
     return FailedPrecondition(
@@ -30,9 +42,11 @@ Result<MigrationPlan> Plan(pqxx::connection& connection) {
                     "coordinator",
                     plan.current, plan.newest));
   }
+  // Also a lower one than the newest that the database has: numbers may have been given out of
+  // order.
   for (const auto& migration : sql::kMigrations) {
-    if (migration.version > plan.current) {
-      plan.pending.push_back(fmt::format("{:03}_{}", migration.version, migration.name));
+    if (!applied.contains(migration.version)) {
+      plan.pending.push_back(PendingName(migration));
     }
   }
   return plan;
@@ -95,7 +109,7 @@ Result<MigrationPlan> Migrate(const std::string& uri) {
       return plan;
     }
     for (const auto& migration : sql::kMigrations) {
-      if (migration.version > plan->current) {
+      if (std::ranges::find(plan->pending, PendingName(migration)) != plan->pending.end()) {
         HNX_TRY(ApplyAmongOthers(connection.get(), migration));
       }
     }
