@@ -8,7 +8,7 @@
 namespace hnx::coordinator {
 namespace {
 
-std::string Ids(const pqxx::result& rows) {
+std::string NarIdsOf(const pqxx::result& rows) {
   PgArray ids;
   for (const pqxx::row& row : rows) {
     ids.Add(row[0].as<std::int64_t>());
@@ -23,7 +23,7 @@ std::int64_t TakeLost(PgTransaction& transaction) {
   if (lost.empty()) {
     return 0;
   }
-  const std::string nars = Ids(lost);
+  const std::string nars = NarIdsOf(lost);
   const pqxx::result adopted = transaction.Exec(sql::kAdoptLostNars, nars);
   transaction.Exec(sql::kForgetStoredPaths, nars);
   Log("repair")->info(
@@ -36,7 +36,7 @@ std::int64_t TakeLost(PgTransaction& transaction) {
 std::int64_t TakeFound(PgTransaction& transaction) {
   const pqxx::result found = transaction.Exec(sql::kTakeFoundNars, kRepairNarsMax);
   if (!found.empty()) {
-    transaction.Exec(sql::kStorePathsOfNars, Ids(found));
+    transaction.Exec(sql::kStorePathsOfNars, NarIdsOf(found));
     Log("repair")->info("{} NARs are there again with their shard", found.size());
   }
   return static_cast<std::int64_t>(found.size());

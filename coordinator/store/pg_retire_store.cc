@@ -21,7 +21,7 @@ std::int64_t Milliseconds(std::chrono::milliseconds time) {
   return static_cast<std::int64_t>(time.count());
 }
 
-std::vector<PathId> Ids(const pqxx::result& rows) {
+std::vector<PathId> PathIdsOf(const pqxx::result& rows) {
   std::vector<PathId> ids;
   for (const pqxx::row& row : rows) {
     ids.push_back(row[0].as<PathId>());
@@ -189,7 +189,7 @@ Result<PgRetireStore::Did> PgRetireStore::UnlistPaths(PgTransaction& transaction
   }
   const auto kept = transaction.Exec(sql::kKeepRevivedCandidates).affected_rows();
   const std::vector<PathId> unpublished =
-      Ids(transaction.Exec(sql::kUnpublishedCandidates, options_.chunk_paths));
+      PathIdsOf(transaction.Exec(sql::kUnpublishedCandidates, options_.chunk_paths));
   if (!unpublished.empty()) {
     const std::string ids = Int64Array(unpublished);
     transaction.Exec(sql::kCalmPaths, ids);
@@ -236,7 +236,7 @@ Result<std::vector<std::string>> PgRetireStore::TakePaths(PgTransaction& transac
     return options_.batch_paths_max - static_cast<std::int64_t>(taken.size());
   };
   while (room() > 0) {
-    const std::vector<PathId> free = Ids(transaction.Exec(sql::kFreeCandidates, room()));
+    const std::vector<PathId> free = PathIdsOf(transaction.Exec(sql::kFreeCandidates, room()));
     if (free.empty() || unlist(free) == 0) {
       break;
     }
@@ -246,7 +246,7 @@ Result<std::vector<std::string>> PgRetireStore::TakePaths(PgTransaction& transac
   }
   PathId after = 0;
   for (;;) {
-    const std::vector<PathId> cyclic = Ids(transaction.Exec(sql::kCyclicRetirees, after));
+    const std::vector<PathId> cyclic = PathIdsOf(transaction.Exec(sql::kCyclicRetirees, after));
     if (cyclic.empty()) {
       return narinfos;
     }
@@ -256,7 +256,7 @@ Result<std::vector<std::string>> PgRetireStore::TakePaths(PgTransaction& transac
       if (reach.size() > kReachPathsMax || !reach.front()["free"].as<bool>()) {
         continue;
       }
-      const std::vector<PathId> cycle = Ids(reach);
+      const std::vector<PathId> cycle = PathIdsOf(reach);
       transaction.Exec(sql::kLockPaths, Int64Array(cycle));
       if (unlist(cycle) != cycle.size()) {
         return Unavailable("a release came to need a part of a cycle of references; again");
@@ -310,7 +310,8 @@ PgRetireStore::Did PgRetireStore::ForgetNars(PgTransaction& transaction) {
   const std::string files = TextArray(leaving);
   transaction.Exec(sql::kInsertRetiredCopies, files);
   transaction.Exec(sql::kKeepSealedCopies, files);
-  const std::string paths = Int64Array(Ids(transaction.Exec(sql::kForgetPathsOfFiles, files)));
+  const std::string paths =
+      Int64Array(PathIdsOf(transaction.Exec(sql::kForgetPathsOfFiles, files)));
   transaction.Exec(sql::kForgetReferencesOfPaths, paths);
   transaction.Exec(sql::kTellForgottenPaths, paths);
   transaction.Exec(sql::kForgetNarsOfFiles, files);
