@@ -18,7 +18,9 @@ int main(int argc, char** argv) {
         return hnx::coordinator::Serve(serve_options, stop);
       },
       "coordinator serve --data /var/lib/hypercore-nixos\n"
-      "coordinator serve --database postgresql://mirror@db/mirror --listen 0.0.0.0:7070");
+      "coordinator serve --database postgresql://mirror@db/mirror --listen 0.0.0.0:7070\n"
+      "coordinator serve --upstream https://cache.nixos.org --upstream "
+      "'https://cache.example.org?trusted-public-keys=cache.example.org-1:BASE64'");
   hnx::coordinator::AddServeOptions(serve, serve_options);
 
   hnx::coordinator::MigrateOptions migrate_options;

@@ -1,5 +1,6 @@
 #include "coordinator/serve.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -16,10 +17,14 @@
 #include "coordinator/maintenance/metrics.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/worker_gateway.h"
+#include "coordinator/store/pg_elsewhere_store.h"
 #include "coordinator/store/pg_migrations.h"
 #include "coordinator/store/pg_walk_store.h"
+#include "coordinator/upstream/upstream_set.h"
 #include "coordinator/walk/breaker_probe.h"
+#include "coordinator/walk/nar_failover.h"
 #include "coordinator/walk/walker.h"
+#include "http/redirect_rules.h"
 #include "nix/cache_info.h"
 #include "rpc/server.h"
 
@@ -27,6 +32,7 @@ namespace hnx::coordinator {
 namespace {
 
 constexpr std::chrono::milliseconds kStopGrace{3'000};
+constexpr std::chrono::milliseconds kNarInfoHeadMax{20'000};
 constexpr int kMirrorPriority = 35;  // before cache.nixos.org's 40
 
 struct Database {
@@ -61,28 +67,63 @@ std::string ReplicaName() {
   return fmt::format("{}-{:08x}{:08x}", ::getpid(), random(), random());
 }
 
-std::string WithoutTrailingSlash(std::string url) {
-  while (url.ends_with('/')) {
-    url.pop_back();
+// An upstream that hangs must not hold a walk up for long: others are asked meanwhile.
+http::HttpClientOptions NarInfoClientOptions(http::HttpClientOptions options) {
+  options.head_timeout = std::min(options.head_timeout, kNarInfoHeadMax);
+  return options;
+}
+
+Result<WalkPolicies> MakeWalkPolicies(const ServeOptions& options, const UpstreamSet& upstreams,
+                                      WalkStore& store) {
+  std::vector<ConfiguredUpstream> configured;
+  for (const Upstream& upstream : upstreams.upstreams()) {
+    configured.push_back({.url = upstream.url, .public_keys = upstream.own_keys});
   }
-  return url;
+  HNX_ASSIGN_OR_RETURN(const std::vector<UpstreamId> ids, store.ConfigureUpstreams(configured));
+  const auto believing = [&](const nix::TrustedKeys& keys) {
+    return WalkPolicy{
+        .keys = keys,
+        .trust = {.accept_unsigned_content_addressed = options.accept_unsigned_content_addressed},
+        .nar_info = {.nar_size_max = options.nar_size_max}};
+  };
+  WalkPolicies policies{.upstreams = {}, .folders = believing(upstreams.all_keys())};
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const Upstream& upstream = upstreams.upstreams()[i];
+    policies.upstreams.push_back(
+        {.id = ids[i], .url = upstream.url, .policy = believing(upstream.keys)});
+  }
+  return policies;
+}
+
+// A release may belong to any of the upstreams.
+ChannelResolverOptions ChannelOptions(ChannelResolverOptions options,
+                                      const UpstreamSet& upstreams) {
+  for (const Upstream& upstream : upstreams.upstreams()) {
+    if (const auto parts = http::ParseHttpUrl(upstream.url)) {
+      options.fetch.binary_cache_hosts.push_back(parts->host);
+    }
+  }
+  return options;
 }
 
 Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
-  HNX_ASSIGN_OR_RETURN(nix::TrustedKeys keys, nix::TrustedKeys::Parse(options.trusted_public_keys));
+  HNX_ASSIGN_OR_RETURN(const UpstreamSet upstreams,
+                       UpstreamSet::Parse(options.upstreams, options.trusted_public_keys));
   HNX_ASSIGN_OR_RETURN(const Database database, OpenDatabase(options.database, options.data));
   HNX_TRY(BringUpToDate(database.uri, options.no_migrate));
 
-  const std::string upstream = WithoutTrailingSlash(options.upstream);
+  const std::string upstream = upstreams.preferred_url();
   const IndexDescription description{
-      .upstream = upstream,
-      .public_keys = options.trusted_public_keys,
+      .upstreams = upstreams.urls(),
+      .public_keys = upstreams.all_public_keys(),
       .cache_info = nix::CacheInfo{.want_mass_query = true, .priority = kMirrorPriority}.Render()};
 
   PgPool pool(database.uri, {.connections_max = options.connections_max});
   const std::string replica = ReplicaName();
   PgLeader leader(pool, replica);
   PgWalkStore walk_store(pool, leader, options.upstream_limits, "walk of " + replica);
+  PgWalkStore failover_claims(pool, leader, options.upstream_limits, "failover of " + replica);
+  PgElsewhereStore elsewhere_store(pool, leader);
   PgBreakerStore breaker_store(pool, leader, options.failures.breaker);
   PgReleaseStore release_store(pool);
   PgControlStore control_store(pool);
@@ -97,14 +138,14 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
                               options.upstream_limits);
 
   http::HttpClient client(options.http);
-  ChannelResolver resolver(client, walk_store, options.channel);
-  Walker walker(client, walk_store,
-                WalkPolicy{.keys = std::move(keys),
-                           .trust = {.accept_unsigned_content_addressed =
-                                         options.accept_unsigned_content_addressed},
-                           .nar_info = {.nar_size_max = options.nar_size_max}},
-                options.walk);
-  BreakerProbe breaker_probe(client, breaker_store, leader);
+  http::HttpClient narinfo_client(NarInfoClientOptions(options.http));
+  ChannelResolver resolver(client, walk_store, ChannelOptions(options.channel, upstreams));
+  HNX_ASSIGN_OR_RETURN(const WalkPolicies policies,
+                       MakeWalkPolicies(options, upstreams, walk_store));
+  Walker walker(narinfo_client, walk_store, policies, options.walk);
+  NarFailover failover(narinfo_client, failover_claims, elsewhere_store, leader, policies.upstreams,
+                       options.walk.failures, options.walk.upstream_pauses);
+  BreakerProbe breaker_probe(narinfo_client, breaker_store, leader);
   ChannelFollower follower(client, channel_store, options.channel.fetch.channel);
   Maintenance maintenance(pool, leader, description, options.publish, {}, retire);
   for (const std::string& channel : options.follow) {
@@ -126,6 +167,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   follower.Start();
   resolver.Start();
   walker.Start();
+  failover.Start();
   breaker_probe.Start();
   Log("coordinator")->info("serves workers and clients on port {}", server->port());
 
@@ -136,6 +178,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   follower.Stop();
   resolver.Stop();
   walker.Stop();
+  failover.Stop();
   breaker_probe.Stop();
   maintenance.Stop();
   return {};

@@ -19,9 +19,15 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
       "PostgreSQL to use (postgresql://...); without it a private one runs below --data");
   cli::AddFlag(command, "--no-migrate", options.no_migrate,
                "Don't bring the database's schema up to date; fail when it is not");
-  cli::AddOption(command, "--upstream", options.upstream, "Binary cache to mirror");
+  cli::AddOption(command, "--upstream", options.upstreams,
+                 "Binary cache to mirror (default https://cache.nixos.org). May be given several "
+                 "times: what the first one lacks is "
+                 "taken from the next. Keys of its own and another order, as in a Nix store URL: "
+                 "'https://cache.example.org?trusted-public-keys=NAME:BASE64&priority=30' (lower "
+                 "ones first)");
   cli::AddOption(command, "--trusted-public-keys", options.trusted_public_keys,
-                 "Keys whose signatures are believed, NAME:BASE64; may be given several times");
+                 "Keys whose signatures are believed of every upstream, NAME:BASE64; may be given "
+                 "several times");
   cli::AddFlag(command, "--accept-unsigned-content-addressed",
                options.accept_unsigned_content_addressed,
                "Believe content-addressed paths without a signature, by their content address");

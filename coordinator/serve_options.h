@@ -24,7 +24,7 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:7070";
   std::string database;  // empty: a private PostgreSQL below `data`
   bool no_migrate = false;
-  std::string upstream = "https://cache.nixos.org";
+  std::vector<std::string> upstreams{"https://cache.nixos.org"};  // upstream_set.h
   std::vector<std::string> trusted_public_keys;
   bool accept_unsigned_content_addressed = false;
   std::uint64_t nar_size_max = 0;

@@ -128,8 +128,11 @@ class Bench {
     }
     HNX_CHECK(store.BeginWalk(release).has_value());
     http::HttpClient client{http::HttpClientOptions{}};
-    coordinator::WalkPolicy policy{*nix::TrustedKeys::ParseText(cache_.public_key()), {}, {}};
-    coordinator::Walker walker(client, store, policy, options_);
+    const coordinator::WalkPolicy policy{*nix::TrustedKeys::ParseText(cache_.public_key()), {}, {}};
+    const std::vector<coordinator::ConfiguredUpstream> configured{{.url = url_, .public_keys = {}}};
+    const auto ids = store.ConfigureUpstreams(configured);
+    HNX_CHECK(ids.has_value());
+    coordinator::Walker walker(client, store, {{{ids->front(), url_, policy}}, policy}, options_);
     const CpuMeter meter(server_, postmaster_);
     (void)walker.RunOnce();
     const Run run = Finish(meter);

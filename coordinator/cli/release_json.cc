@@ -53,6 +53,17 @@ Json UpstreamJson(const pb::UpstreamStatus& upstream) {
   for (const std::string& url : upstream.urls()) {
     urls.push_back(url);
   }
+  Json caches = Json::array();
+  for (const pb::UpstreamCache& cache : upstream.caches()) {
+    Json keys = Json::array();
+    for (const std::string& key : cache.public_keys()) {
+      keys.push_back(key);
+    }
+    caches.push_back({{"url", cache.url()},
+                      {"preference", cache.preference()},
+                      {"public_keys", keys},
+                      {"nars_stored", cache.nars_stored()}});
+  }
   return {{"host", upstream.host()},
           {"paused", upstream.paused()},
           {"pause_reason", upstream.pause_reason()},
@@ -63,7 +74,8 @@ Json UpstreamJson(const pb::UpstreamStatus& upstream) {
           {"requests_per_second_max", upstream.requests_per_second_max()},
           {"transfers_max", upstream.transfers_max()},
           {"window", upstream.window()},
-          {"urls", urls}};
+          {"urls", urls},
+          {"caches", caches}};
 }
 
 Json ShardJson(const pb::ShardStatus& shard) {
@@ -183,6 +195,7 @@ Json ToJson(const pb::WhyResponse& why) {
           {"state", why.state()},
           {"explanation", why.explanation()},
           {"history", history},
+          {"upstream", why.upstream()},
           {"nar_url", why.nar_url()},
           {"shard_z32", why.shard_z32()},
           {"publish_batch", why.publish_batch()},

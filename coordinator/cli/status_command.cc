@@ -41,6 +41,10 @@ void PrintProgress(const pb::Release& release) {
   }
 }
 
+std::string Ordinal(std::uint32_t place) {
+  return place == 1 ? "first" : fmt::format("as number {}", place);
+}
+
 void PrintUpstream(const pb::UpstreamStatus& upstream) {
   std::cout << fmt::format("  {}", cli::Printable(upstream.host()));
   if (upstream.paused()) {
@@ -65,6 +69,16 @@ void PrintUpstream(const pb::UpstreamStatus& upstream) {
     std::cout << fmt::format("  at most {} transfers at once", upstream.transfers_max());
   }
   std::cout << '\n';
+  for (const pb::UpstreamCache& cache : upstream.caches()) {
+    std::cout << fmt::format("      {}  {} NARs stored", cli::Printable(cache.url()),
+                             cli::FormatCount(cache.nars_stored()))
+              << (cache.preference() == 0 ? ", not asked any more"
+                                          : fmt::format(", asked {}", Ordinal(cache.preference())))
+              << '\n';
+    for (const std::string& key : cache.public_keys()) {
+      std::cout << "        signed by " << cli::Printable(key) << '\n';
+    }
+  }
 }
 
 void PrintStatus(const pb::Status& status) {

@@ -21,6 +21,9 @@ struct WhyOptions {
 void PrintWhy(const pb::WhyResponse& why) {
   std::cout << cli::Printable(why.store_path()) << '\n';
   std::cout << "  " << why.state() << ": " << cli::Printable(why.explanation()) << '\n';
+  if (!why.upstream().empty()) {
+    std::cout << "  from " << cli::Printable(why.upstream()) << '\n';
+  }
   if (!why.nar_url().empty()) {
     std::cout << "  NAR: " << cli::Printable(why.nar_url());
     std::cout << (why.shard_z32().empty() ? "" : " in shard " + why.shard_z32()) << '\n';

@@ -6,6 +6,12 @@ namespace hnx::coordinator {
 namespace {
 
 std::string ExplainNar(const PathFacts& facts) {
+  if (facts.looking_elsewhere) {
+    const bool failed = facts.nar_state == "missing" || facts.nar_state == "set_aside";
+    return fmt::format("{} {} ({}); the other upstreams are asked for it", facts.upstream,
+                       failed ? "could not give its NAR" : "is down, where its NAR is",
+                       facts.nar_reason.empty() ? "breaker open" : facts.nar_reason);
+  }
   if (facts.nar_state == "leased") {
     return fmt::format("its NAR is being fetched by worker {}", facts.leased_by);
   }

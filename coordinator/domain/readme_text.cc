@@ -6,7 +6,7 @@
 
 namespace hnx::coordinator {
 
-std::string ReadmeText(ByteView index_key, std::string_view upstream) {
+std::string ReadmeText(ByteView index_key, std::span<const std::string> upstreams) {
   return fmt::format(
       R"(A mirror of Nix packages from {1}
 
@@ -30,7 +30,7 @@ With the stock tools of Holepunch: mirror this drive into DIR/<its id> and each 
 mirror.json into DIR/<its id>, ids in z-base-32; the links then resolve, and DIR/<index id> is a
 binary cache that any web server can serve.
 )",
-      EncodeHex(index_key), upstream);
+      EncodeHex(index_key), fmt::join(upstreams, " and "));
 }
 
 }  // namespace hnx::coordinator

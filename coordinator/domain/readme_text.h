@@ -1,13 +1,13 @@
 // ReadmeText: /README.txt of an index drive, for people who found it by its key.
 #pragma once
 
+#include <span>
 #include <string>
-#include <string_view>
 
 #include "base/bytes.h"
 
 namespace hnx::coordinator {
 
-std::string ReadmeText(ByteView index_key, std::string_view upstream);
+std::string ReadmeText(ByteView index_key, std::span<const std::string> upstreams);
 
 }  // namespace hnx::coordinator

@@ -83,6 +83,14 @@ struct WorkerView {
   bool removable() const { return draining && jobs == 0 && lone_shards.empty() && !lone_index; }
 };
 
+// One binary cache that paths come from.
+struct UpstreamCacheView {
+  std::string url;
+  std::uint32_t preference = 0;  // from 1 on; 0: not configured (any more)
+  std::vector<std::string> public_keys;
+  std::uint64_t nars_stored = 0;
+};
+
 struct UpstreamView {
   std::string host;
   bool paused = false;
@@ -94,7 +102,7 @@ struct UpstreamView {
   double requests_per_second = 0;
   std::uint32_t transfers_max = 0;
   std::uint32_t window = 0;
-  std::vector<std::string> urls;
+  std::vector<UpstreamCacheView> caches;
 };
 
 struct ShardView {
@@ -154,6 +162,7 @@ struct PathView {
   std::string store_path{};
   std::string state{};
   std::string explanation{};
+  std::string upstream{};  // that its narinfo is from
   std::string nar_url{};
   Bytes shard_key{};
   std::uint64_t publish_batch = 0;
@@ -179,6 +188,8 @@ struct PathFacts {
   std::string held{};  // what an operator paused: "its release"; empty: nothing
   std::string leased_by;
   std::uint64_t waiting_for = 0;
+  std::string upstream{};
+  bool looking_elsewhere = false;  // other upstreams are asked for its NAR
 };
 std::string ExplainPath(const PathFacts& facts);
 

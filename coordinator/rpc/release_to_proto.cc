@@ -126,8 +126,15 @@ pb::Status StatusToProto(const StatusView& view) {
     status.set_requests_per_second_max(upstream.requests_per_second);
     status.set_transfers_max(upstream.transfers_max);
     status.set_window(upstream.window);
-    for (const std::string& url : upstream.urls) {
-      status.add_urls(url);
+    for (const UpstreamCacheView& cache : upstream.caches) {
+      status.add_urls(cache.url);
+      pb::UpstreamCache& message = *status.add_caches();
+      message.set_url(cache.url);
+      message.set_preference(cache.preference);
+      for (const std::string& key : cache.public_keys) {
+        message.add_public_keys(key);
+      }
+      message.set_nars_stored(cache.nars_stored);
     }
   }
   for (const ReleaseView& release : view.releases) {
@@ -165,6 +172,7 @@ pb::WhyResponse PathToProto(const PathView& view) {
   out.set_store_path(view.store_path);
   out.set_state(view.state);
   out.set_explanation(view.explanation);
+  out.set_upstream(view.upstream);
   out.set_nar_url(view.nar_url);
   if (!view.shard_key.empty()) {
     out.set_shard_z32(mirror::DriveIdOf(view.shard_key));

@@ -19,7 +19,7 @@ BatchBuilder::BatchBuilder(PgTransaction& transaction, const IndexDescription& d
   transaction_.Exec(sql::kInsertBatch, batch_);
   if (batch_ == 1) {
     PutText(std::string(mirror::kCacheInfoPath), description_.cache_info);
-    PutText(std::string(mirror::kReadmePath), ReadmeText(index_key, description_.upstream));
+    PutText(std::string(mirror::kReadmePath), ReadmeText(index_key, description_.upstreams));
   }
 }
 
@@ -53,8 +53,8 @@ void BatchBuilder::PutMirrorJson(ByteView newest_sha256) {
                       .length = row["db_length"].as<std::uint64_t>(),
                       .bytes = row["content_byte_length"].as<std::uint64_t>()});
   }
-  const std::string text =
-      mirror::MirrorJsonText(description_.upstream, description_.public_keys, shards, predecessor_);
+  const std::string text = mirror::MirrorJsonText(description_.upstreams, description_.public_keys,
+                                                  shards, predecessor_);
   const nix::Sha256Digest sha256 = nix::Sha256::Of(AsBytes(text));
   if (std::ranges::equal(sha256, newest_sha256)) {
     return;

@@ -16,7 +16,7 @@ namespace hnx::coordinator {
 
 // What the index says of itself. Texts are kept in the publish log when they are published.
 struct IndexDescription {
-  std::string upstream;
+  std::vector<std::string> upstreams;  // URLs, the preferred one first
   std::vector<std::string> public_keys;
   std::string cache_info;  // /nix-cache-info
 };

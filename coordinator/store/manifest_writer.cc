@@ -73,8 +73,15 @@ Result<ArtifactId> WriteManifestFile(PgTransaction& transaction, PgArtifacts& ar
   HNX_ASSIGN_OR_RETURN(auto writer, artifacts.NewArtifact());
   HashedArtifact out(std::move(writer));
   HNX_TRY(out.Append(ManifestStart(head)));
-  HNX_TRY(out.Append("\"releaseFiles\":["));
+  HNX_TRY(out.Append("\"upstreams\":["));
   const char* separator = "\n";
+  for (const pqxx::row& row : transaction.Exec(sql::kManifestUpstreams, release)) {
+    HNX_TRY(out.Append(fmt::format("{}{{\"url\":{},\"paths\":{}}}", separator, Quoted(row["url"]),
+                                   row["paths"].as<std::int64_t>())));
+    separator = ",\n";
+  }
+  HNX_TRY(out.Append("],\n\"releaseFiles\":["));
+  separator = "\n";
   for (const pqxx::row& row : transaction.Exec(sql::kListReleaseFiles, release)) {
     HNX_TRY(out.Append(fmt::format("{}{{\"name\":{},\"size\":{},\"sha256\":\"{}\"}}", separator,
                                    Quoted(row["name"]), row["size_bytes"].as<std::int64_t>(),

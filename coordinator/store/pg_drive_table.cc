@@ -1,12 +1,14 @@
 #include "coordinator/store/pg_drive_table.h"
 
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "base/hex.h"
 #include "base/log.h"
 #include "coordinator/domain/drive_fence.h"
+#include "coordinator/store/pg_elsewhere_store.h"
 #include "coordinator/store/pg_head.h"
 #include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/pg_shard_losses.h"
@@ -184,19 +186,25 @@ void DriveTable::StoreEntries(std::int64_t shard, const std::vector<ShardEntry>&
   }
   const EntryColumns columns(stored);
   const pqxx::result nars = columns.Run(transaction_, sql::kStoreNars, shard);
+  const pqxx::result shared = transaction_.Exec(sql::kShareStoredNars, columns.file.Literal());
   columns.Run(transaction_, sql::kMoveNarsWithinShard, shard);
   columns.Run(transaction_, sql::kRecordExtraCopies, shard);
   if (!nars.empty()) {
     transaction_.Exec(sql::kStorePathsOfNars, IdArray(nars));
-    std::vector<std::int64_t> upstreams;
-    for (const pqxx::row& row : transaction_.Exec(sql::kUpstreamsOfNars, IdArray(nars))) {
-      upstreams.push_back(row[0].as<std::int64_t>());
+    std::set<std::int64_t> asked;
+    for (const pqxx::row& row : nars) {
+      if (!row["asked"].is_null()) {
+        asked.insert(row["asked"].as<std::int64_t>());
+      }
     }
-    NoteHostAnswers(transaction_, upstreams, true);
+    NoteHostAnswers(transaction_, {asked.begin(), asked.end()}, true);
+  }
+  if (!shared.empty()) {
+    transaction_.Exec(sql::kStorePathsOfNars, IdArray(shared));
   }
   const pqxx::result rivals = transaction_.Exec(sql::kQuarantineRivals, columns.file.Literal());
   if (!rivals.empty()) {
-    transaction_.Exec(sql::kFailPathsOfNars, IdArray(rivals));
+    FailPaths(transaction_, IdArray(rivals));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/store/pg_elsewhere_store.h"
 #include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
@@ -130,7 +131,7 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
   // Its URL may hold what another narinfo claims.
   transaction.Exec(sql::kQuarantineRivals, files.Literal());
   transaction.Exec(sql::kRecordNarEvents, ids.Literal(), events.Literal());
-  transaction.Exec(sql::kFailPathsOfNars, ids.Literal());
+  FailPaths(transaction, ids.Literal());
   for (const auto& [upstream, pause_ms] : pauses) {
     transaction.Exec(sql::kPauseUpstream, upstream, pause_ms);
   }

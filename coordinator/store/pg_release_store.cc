@@ -1,5 +1,9 @@
 #include "coordinator/store/pg_release_store.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "coordinator/domain/work_control.h"
@@ -102,6 +106,30 @@ std::vector<std::string> Column(const pqxx::result& rows) {
   return values;
 }
 
+// The hosts in the order of their first upstream.
+void AddUpstreamCaches(PgTransaction& transaction, StatusView& status) {
+  std::vector<UpstreamView> ordered;
+  for (const pqxx::row& row : transaction.Exec(sql::kUpstreamCaches, kStatusHostsMax)) {
+    const auto host = Text(row, "host");
+    const auto of_host = [&](const UpstreamView& view) { return view.host == host; };
+    auto place = std::find_if(ordered.begin(), ordered.end(), of_host);
+    if (place == ordered.end()) {
+      const auto found = std::find_if(status.upstreams.begin(), status.upstreams.end(), of_host);
+      if (found == status.upstreams.end()) {
+        continue;
+      }
+      place = ordered.insert(ordered.end(), std::move(*found));
+      status.upstreams.erase(found);
+    }
+    place->caches.push_back({.url = Text(row, "url"),
+                             .preference = row["preference"].as<std::uint32_t>(),
+                             .public_keys = ReadTextArray(row["public_keys"]),
+                             .nars_stored = Count(row, "nars_stored")});
+  }
+  std::move(status.upstreams.begin(), status.upstreams.end(), std::back_inserter(ordered));
+  status.upstreams = std::move(ordered);
+}
+
 PathFacts ReadFacts(const pqxx::row& row) {
   return {.state = Text(row, "state"),
           .reason = Text(row, "reason"),
@@ -118,7 +146,9 @@ PathFacts ReadFacts(const pqxx::row& row) {
                                  : std::string(),
           .upstream_paused = !row["upstream_paused"].is_null() && row["upstream_paused"].as<bool>(),
           .held = Text(row, "held"),
-          .leased_by = Text(row, "leased_by")};
+          .leased_by = Text(row, "leased_by"),
+          .upstream = Text(row, "upstream"),
+          .looking_elsewhere = row["looking_elsewhere"].as<bool>()};
 }
 
 }  // namespace
@@ -131,8 +161,8 @@ Result<Submitted> PgReleaseStore::Submit(const NewRelease& release) {
         const std::string match = TextArray(release.match);
         const std::string exclude = TextArray(release.exclude);
         if (!release.is_list) {
-          const auto open = transaction.MaybeRow(sql::kFindOpenRelease, release.channel, match,
-                                                 exclude, upstream);
+          const auto open =
+              transaction.MaybeRow(sql::kFindOpenRelease, release.channel, match, exclude);
           if (open) {
             const auto id = (*open)["id"].as<ReleaseId>();
             transaction.Exec(sql::kLiftPlan, id, release.plan_only, release.force,
@@ -235,8 +265,9 @@ Result<StatusView> PgReleaseStore::GetStatus() {
                .requests_per_second = row["requests_per_second"].as<double>(),
                .transfers_max = row["transfers_max"].as<std::uint32_t>(),
                .window = row["window_now"].as<std::uint32_t>(),
-               .urls = ReadTextArray(row["urls"])});
+               .caches = {}});
         }
+        AddUpstreamCaches(transaction, status);
         for (const pqxx::row& row : transaction.Exec(sql::kGetReleases, -1, kStatusReleasesMax)) {
           status.releases.push_back(ReadReleaseView(row));
         }
@@ -306,6 +337,7 @@ Result<PathView> PgReleaseStore::Why(const std::string& store_path_hash) {
         const std::int64_t nar_id =
             (*row)["nar_id"].is_null() ? 0 : (*row)["nar_id"].as<std::int64_t>();
         PathView view{.store_path = "/nix/store/" + Text(*row, "hash") + "-" + Text(*row, "name"),
+                      .upstream = Text(*row, "upstream"),
                       .nar_url = Text(*row, "nar_url"),
                       .shard_key = ReadBytes((*row)["shard_key"]),
                       .publish_batch = Count(*row, "batch")};

@@ -1,5 +1,6 @@
 #include "coordinator/store/pg_walk_store.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -15,6 +16,8 @@ namespace hnx::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr milliseconds kOperatorsPause{5'000};
 
 std::int64_t Milliseconds(milliseconds value) {
   return static_cast<std::int64_t>(value.count());
@@ -50,6 +53,22 @@ Result<pqxx::row> LockRelease(PgTransaction& transaction, ReleaseId release) {
     return Aborted(fmt::format("release {} was cancelled", release));
   }
   return *row;
+}
+
+FrontierPath ReadFrontierPath(const pqxx::row& row) {
+  FrontierPath path{.path = row["id"].as<PathId>(),
+                    .hash = row["hash"].as<std::string>(),
+                    .name = row["name"].as<std::string>(),
+                    .attempts = row["attempts"].as<int>()};
+  if (row["is_fresh"].as<bool>()) {
+    return path;
+  }
+  for (const std::string& id : ReadTextArray(row["ruled_out"])) {
+    path.ruled_out.push_back(std::stoll(id));
+  }
+  path.reason = row["reason"].as<std::string>();
+  path.message = row["message"].as<std::string>();
+  return path;
 }
 
 }  // namespace
@@ -233,22 +252,23 @@ Result<std::uint64_t> PgWalkStore::ExpandKnown(ReleaseId release, std::size_t li
       });
 }
 
-Result<Frontier> PgWalkStore::NextFrontier(ReleaseId release, PathId after, std::size_t limit) {
+Result<Frontier> PgWalkStore::NextFrontier(ReleaseId release, PathId after, std::size_t limit,
+                                           std::span<const UpstreamId> askable) {
+  const std::string askable_ids = Int64Array(askable);
   return RunTransaction(
       pool_, "read the frontier", [&](PgTransaction& transaction) -> Result<Frontier> {
         Frontier frontier;
-        for (const pqxx::row& row : transaction.Exec(sql::kNextFrontier, release, after,
-                                                     static_cast<std::int64_t>(limit))) {
-          frontier.paths.push_back({.path = row["id"].as<PathId>(),
-                                    .hash = row["hash"].as<std::string>(),
-                                    .name = row["name"].as<std::string>(),
-                                    .attempts = row["attempts"].as<int>()});
+        for (const pqxx::row& row :
+             transaction.Exec(sql::kNextFrontier, release, after, static_cast<std::int64_t>(limit),
+                              askable_ids)) {
+          frontier.paths.push_back(ReadFrontierPath(row));
         }
         if (frontier.paths.empty()) {
-          const pqxx::row row = transaction.Row(sql::kNextFrontierReady, release);
+          const pqxx::row row = transaction.Row(sql::kNextFrontierReady, release, askable_ids);
           if (!row[0].is_null()) {
             frontier.next_ready = milliseconds(row[0].as<std::int64_t>());
           }
+          frontier.waits_for_others = row[1].as<bool>();
         }
         return frontier;
       });
@@ -297,6 +317,23 @@ Result<void> PgWalkStore::FinishWalk(ReleaseId release) {
   return finished;
 }
 
+Result<std::vector<UpstreamId>> PgWalkStore::ConfigureUpstreams(
+    std::span<const ConfiguredUpstream> upstreams) {
+  return RunTransaction(pool_, "note the upstreams",
+                        [&](PgTransaction& transaction) -> Result<std::vector<UpstreamId>> {
+                          std::vector<UpstreamId> ids;
+                          for (const ConfiguredUpstream& upstream : upstreams) {
+                            ids.push_back(transaction
+                                              .Row(sql::kConfigureUpstream, upstream.url,
+                                                   static_cast<int>(ids.size()) + 1,
+                                                   TextArray(upstream.public_keys))[0]
+                                              .as<UpstreamId>());
+                          }
+                          transaction.Exec(sql::kForgetOtherUpstreams, Int64Array(ids));
+                          return ids;
+                        });
+}
+
 Result<void> PgWalkStore::PauseUpstream(UpstreamId upstream, milliseconds pause) {
   return RunTransaction(pool_, "pause an upstream",
                         [&](PgTransaction& transaction) -> Result<void> {
@@ -311,7 +348,13 @@ Result<HostAllowance> PgWalkStore::ClaimShare(UpstreamId upstream, const HostUse
     if (host.empty()) {
       return HostAllowance{.host = host, .limits = {}, .share = {}};  // a folder
     }
-    return hnx::coordinator::ClaimShare(transaction, host, holder_, use, limits_);
+    HostAllowance allowance =
+        hnx::coordinator::ClaimShare(transaction, host, holder_, use, limits_);
+    if (transaction.Row(sql::kHostIsPaused, host)[0].as<bool>()) {
+      // Until somebody resumes it; it is looked at again meanwhile.
+      allowance.pause = std::max(allowance.pause, kOperatorsPause);
+    }
+    return allowance;
   });
 }
 

@@ -47,10 +47,13 @@ class PgWalkStore final : public WalkStore {
   Result<std::uint64_t> CountRoots(ReleaseId release) override;
   Result<void> BeginWalk(ReleaseId release) override;
   Result<std::uint64_t> ExpandKnown(ReleaseId release, std::size_t limit) override;
-  Result<Frontier> NextFrontier(ReleaseId release, PathId after, std::size_t limit) override;
+  Result<Frontier> NextFrontier(ReleaseId release, PathId after, std::size_t limit,
+                                std::span<const UpstreamId> askable) override;
   Result<SaveOutcome> SaveWalkResults(ReleaseId release, std::span<const VerifiedNarInfo> narinfos,
                                       std::span<const PathFailure> failures) override;
   Result<void> FinishWalk(ReleaseId release) override;
+  Result<std::vector<UpstreamId>> ConfigureUpstreams(
+      std::span<const ConfiguredUpstream> upstreams) override;
   Result<void> PauseUpstream(UpstreamId upstream, std::chrono::milliseconds pause) override;
   Result<HostAllowance> ClaimShare(UpstreamId upstream, const HostUseReport& use) override;
 

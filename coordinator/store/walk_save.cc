@@ -146,6 +146,7 @@ void WalkSave::Divide(std::span<const VerifiedNarInfo> narinfos) {
 void WalkSave::InsertNars() {
   const auto count = static_cast<std::int64_t>(plain_.size());
   const pqxx::result ids = transaction_.Exec(sql::kDrawNarInfoIds, count);
+  PgArray upstreams;
   PgArray narinfos;
   PgArray urls;
   PgArray files;
@@ -160,6 +161,7 @@ void WalkSave::InsertNars() {
     const VerifiedNarInfo& info = *plain.info;
     plain.narinfo = ids[static_cast<pqxx::result::size_type>(i)][0].as<std::int64_t>();
     by_narinfo[plain.narinfo] = &plain;
+    upstreams.Add(info.upstream != 0 ? info.upstream : upstream_);
     narinfos.Add(plain.narinfo);
     urls.AddText(info.url);
     files.AddText(info.file);
@@ -174,8 +176,8 @@ void WalkSave::InsertNars() {
     file_sizes.Add(info.file_size);
   }
   const pqxx::result inserted =
-      transaction_.Exec(sql::kInsertPlainNars, upstream_, narinfos.Literal(), urls.Literal(),
-                        files.Literal(), nar_hashes.Literal(), nar_sizes.Literal(),
+      transaction_.Exec(sql::kInsertPlainNars, upstreams.Literal(), narinfos.Literal(),
+                        urls.Literal(), files.Literal(), nar_hashes.Literal(), nar_sizes.Literal(),
                         compressions.Literal(), file_hashes.Literal(), file_sizes.Literal());
   for (const pqxx::row& row : inserted) {
     by_narinfo.at(row[0].as<std::int64_t>())->nar = row[1].as<std::int64_t>();
@@ -322,21 +324,22 @@ void WalkSave::JoinTargets() {
 }
 
 void WalkSave::SaveSpecial() {
-  StageNarInfos(transaction_, special_);
+  StageNarInfos(transaction_, upstream_, special_);
   transaction_.Exec(sql::kNumberWalkedNarInfos);
   const pqxx::row changed = transaction_.Row(sql::kCountChangedNarInfos);
   outcome_.saved.narinfos_changed = changed["narinfos_changed"].as<std::uint64_t>();
   outcome_.saved.nar_hashes_changed = changed["nar_hashes_changed"].as<std::uint64_t>();
   transaction_.Exec(sql::kInsertWalkedNarInfos);
-  transaction_.Exec(sql::kInsertWalkedNars, upstream_);
-  transaction_.Exec(sql::kLockWalkedNars, upstream_);
-  transaction_.Exec(sql::kFindWalkedNars, upstream_);
+  transaction_.Exec(sql::kInsertWalkedNars);
+  transaction_.Exec(sql::kLockWalkedNars);
+  transaction_.Exec(sql::kFindWalkedNars);
   PgArray revived;
   for (const pqxx::row& row : transaction_.Exec(sql::kReviveWalkedNars)) {
     revived.Add(row[0].as<std::int64_t>());
   }
   transaction_.Exec(sql::kRevivePathsOfNars, revived.Literal());
   transaction_.Exec(sql::kUpdateWalkedPaths);
+  transaction_.Exec(sql::kLookElsewhereAnew);
   transaction_.Exec(sql::kForgetOldReferences);
   transaction_.Exec(sql::kInsertReferencedPaths);
   transaction_.Exec(sql::kInsertReferences);

@@ -48,18 +48,21 @@ void StageRoots(PgTransaction& transaction, std::span<const PathName> roots) {
   stream.complete();
 }
 
-void StageNarInfos(PgTransaction& transaction, std::span<const VerifiedNarInfo> narinfos) {
+void StageNarInfos(PgTransaction& transaction, UpstreamId upstream,
+                   std::span<const VerifiedNarInfo> narinfos) {
   MakeWalkStage(transaction);
   {
-    pqxx::stream_to stream(transaction.work(), "stage_narinfo",
-                           Columns{"path_id", "name", "content", "url", "file", "compression",
-                                   "nar_hash", "nar_size", "file_hash", "file_size"});
+    pqxx::stream_to stream(
+        transaction.work(), "stage_narinfo",
+        Columns{"path_id", "upstream_id", "name", "content", "url", "file", "compression",
+                "nar_hash", "nar_size", "file_hash", "file_size"});
     for (const VerifiedNarInfo& info : narinfos) {
       const std::string file_hash = info.file_hash ? ByteaText(*info.file_hash) : "";
       const char* nullable_file_hash = info.file_hash ? file_hash.c_str() : nullptr;
-      stream << std::make_tuple(info.path, info.name, ByteaText(AsBytes(info.content)), info.url,
-                                info.file, info.compression, ByteaText(info.nar_hash),
-                                info.nar_size, nullable_file_hash, info.file_size);
+      stream << std::make_tuple(info.path, info.upstream != 0 ? info.upstream : upstream, info.name,
+                                ByteaText(AsBytes(info.content)), info.url, info.file,
+                                info.compression, ByteaText(info.nar_hash), info.nar_size,
+                                nullable_file_hash, info.file_size);
     }
     stream.complete();
   }
@@ -75,14 +78,15 @@ void StageNarInfos(PgTransaction& transaction, std::span<const VerifiedNarInfo> 
 
 void StageFailures(PgTransaction& transaction, std::span<const PathFailure> failures) {
   MakeWalkStage(transaction);
-  pqxx::stream_to stream(
-      transaction.work(), "stage_failure",
-      Columns{"path_id", "verdict", "reason", "message", "attempts", "retry_ms"});
+  pqxx::stream_to stream(transaction.work(), "stage_failure",
+                         Columns{"path_id", "verdict", "reason", "message", "attempts", "retry_ms",
+                                 "ruled_out", "refused_reason", "refused_message"});
   for (const PathFailure& failure : failures) {
     stream << std::make_tuple(failure.path, std::string(VerdictText(failure.verdict)),
                               Printable(failure.reason), Printable(failure.message),
-                              failure.attempts,
-                              static_cast<std::int64_t>(failure.retry_in.count()));
+                              failure.attempts, static_cast<std::int64_t>(failure.retry_in.count()),
+                              Int64Array(failure.ruled_out), Printable(failure.refused_reason),
+                              Printable(failure.refused_message));
   }
   stream.complete();
 }

@@ -13,7 +13,9 @@ namespace hnx::coordinator {
 void MakeWalkStage(PgTransaction& transaction);
 void StageRoots(PgTransaction& transaction, std::span<const PathName> roots);
 // With their references.
-void StageNarInfos(PgTransaction& transaction, std::span<const VerifiedNarInfo> narinfos);
+// `upstream`: that of narinfos that name none.
+void StageNarInfos(PgTransaction& transaction, UpstreamId upstream,
+                   std::span<const VerifiedNarInfo> narinfos);
 void StageFailures(PgTransaction& transaction, std::span<const PathFailure> failures);
 
 }  // namespace hnx::coordinator

@@ -121,14 +121,21 @@ struct FrontierPath {
   std::string hash;
   std::string name;
   int attempts = 0;  // failures counted so far in this release's walk
+  // Upstreams that need not be asked again in this walk, and why the first of them was refused;
+  // empty: they lack it.
+  std::vector<UpstreamId> ruled_out{};
+  std::string reason{};
+  std::string message{};
 };
 
 struct Frontier {
   // In ascending order of `path`.
   std::vector<FrontierPath> paths;
   // Nothing was ready: the time until the earliest path that waits for its next attempt. Absent as
-  // well: the frontier is empty, the walk has ended.
+  // well, and nothing waits for other upstreams: the frontier is empty, the walk has ended.
   std::optional<std::chrono::milliseconds> next_ready;
+  // There are paths that none of the upstreams asked now has; only others can have them.
+  bool waits_for_others = false;
 };
 
 // A narinfo whose signature (or content address) was verified.
@@ -144,6 +151,7 @@ struct VerifiedNarInfo {
   std::optional<Sha256> file_hash;
   std::uint64_t file_size = 0;       // 0: upstream did not say
   std::vector<PathName> references;  // unique, without the path itself
+  UpstreamId upstream = 0;           // where it came from; 0: the release's own upstream
 };
 
 struct PathFailure {
@@ -158,6 +166,10 @@ struct PathFailure {
   std::string message;
   int attempts = 0;
   std::chrono::milliseconds retry_in{0};
+  // kLater: what the frontier remembers of it (FrontierPath); `reason` above may be another one.
+  std::vector<UpstreamId> ruled_out{};
+  std::string refused_reason{};
+  std::string refused_message{};
 };
 
 struct SaveOutcome {
@@ -169,6 +181,11 @@ struct SaveOutcome {
   // Of these, those that nobody knew before: they stand in the frontier and can be asked for
   // without reading it. Bounded by what the batch refers to.
   std::vector<FrontierPath> discovered;
+};
+
+struct ConfiguredUpstream {
+  std::string url;  // without a trailing slash
+  std::vector<std::string> public_keys;
 };
 
 class WalkStore {
@@ -221,8 +238,11 @@ class WalkStore {
   virtual Result<std::uint64_t> ExpandKnown(ReleaseId release, std::size_t limit) = 0;
   // Frontier paths that need their narinfo read (discovered; and missing or set aside ones, asked
   // again once per release), ready now, above `after`, at most `limit`. The caller starts again at
-  // 0 when it has reached the end, and leaves out by itself what it has in flight.
-  virtual Result<Frontier> NextFrontier(ReleaseId release, PathId after, std::size_t limit) = 0;
+  // 0 when it has reached the end, and leaves out by itself what it has in flight. `askable`: the
+  // upstreams that can be asked now; paths for which all of them are ruled out are left out. Empty:
+  // none is left out.
+  virtual Result<Frontier> NextFrontier(ReleaseId release, PathId after, std::size_t limit,
+                                        std::span<const UpstreamId> askable) = 0;
   // One transaction: narinfos with their NARs and references, new frontier rows, failures; then the
   // paths are expanded (kLater excepted). A path that was stored or published in the meantime keeps
   // its narinfo. NARs that are stored already are taken over, missing or set aside ones are wanted
@@ -234,12 +254,16 @@ class WalkStore {
   // kFailedPrecondition when the frontier is not empty.
   virtual Result<void> FinishWalk(ReleaseId release) = 0;
 
-  // --- Upstream
+  // --- Upstreams
 
+  // These and no others are configured, in this order of preference. Their ids.
+  virtual Result<std::vector<UpstreamId>> ConfigureUpstreams(
+      std::span<const ConfiguredUpstream> upstreams) = 0;
   // Holds back everything that goes to this upstream, on all replicas and workers; never shortens.
   virtual Result<void> PauseUpstream(UpstreamId upstream, std::chrono::milliseconds pause) = 0;
   // Renews the walk's share of what the cluster may do at the upstream's host. `use`: what the walk
-  // has in force (its host is not read). The answer's pause is what is left of one; zero for none.
+  // has in force (its host is not read). The answer's pause is what is left of one; zero for none;
+  // some seconds as long as an operator pauses the host.
   virtual Result<HostAllowance> ClaimShare(UpstreamId upstream, const HostUseReport& use) = 0;
 };
 

@@ -54,8 +54,7 @@ Result<VerifiedNarInfo> VerifyForWalk(const FrontierPath& path, const std::strin
   return verified;
 }
 
-NarInfoVerifier::NarInfoVerifier(WalkPolicy policy, int threads, std::size_t queue_max)
-    : policy_(std::move(policy)), queue_(queue_max) {
+NarInfoVerifier::NarInfoVerifier(int threads, std::size_t queue_max) : queue_(queue_max) {
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { Run(); });
   }
@@ -68,16 +67,15 @@ NarInfoVerifier::~NarInfoVerifier() {
   }
 }
 
-void NarInfoVerifier::Verify(FrontierPath path, Clock::SteadyTime asked_at, std::string content,
-                             std::shared_ptr<WalkAnswerSink> sink) {
-  (void)queue_.Push({std::move(path), asked_at, std::move(content), std::move(sink)});
+void NarInfoVerifier::Verify(Question question) {
+  (void)queue_.Push(std::move(question));
 }
 
 void NarInfoVerifier::Run() {
   NameThisThread("walk-verify");
   while (auto question = queue_.Pop()) {
-    WalkAnswer answer{std::move(question->path), question->asked_at, Error{}};
-    auto verified = VerifyForWalk(answer.path, question->content, policy_);
+    WalkAnswer answer{std::move(question->path), question->upstream, question->asked_at, Error{}};
+    auto verified = VerifyForWalk(answer.path, question->content, *question->policy);
     if (verified) {
       answer.outcome = *std::move(verified);
     } else {

@@ -26,6 +26,7 @@ struct WalkPolicy {
 // One path with its outcome: verified, refused by us, or not had.
 struct WalkAnswer {
   FrontierPath path;
+  std::size_t upstream = 0;  // its place among those of the walk
   Clock::SteadyTime asked_at{};
   std::variant<VerifiedNarInfo, Error, http::HttpFailure> outcome;
 };
@@ -44,24 +45,24 @@ Result<VerifiedNarInfo> VerifyForWalk(const FrontierPath& path, const std::strin
 class NarInfoVerifier {
  public:
   // At most `queue_max` narinfos wait; who asks for more than that at a time blocks.
-  NarInfoVerifier(WalkPolicy policy, int threads, std::size_t queue_max);
+  NarInfoVerifier(int threads, std::size_t queue_max);
   ~NarInfoVerifier();
   NarInfoVerifier(const NarInfoVerifier&) = delete;
   NarInfoVerifier& operator=(const NarInfoVerifier&) = delete;
 
-  void Verify(FrontierPath path, Clock::SteadyTime asked_at, std::string content,
-              std::shared_ptr<WalkAnswerSink> sink);
-
- private:
   struct Question {
     FrontierPath path;
-    Clock::SteadyTime asked_at;
+    std::size_t upstream = 0;
+    Clock::SteadyTime asked_at{};
     std::string content;
+    std::shared_ptr<const WalkPolicy> policy;  // the upstream's
     std::shared_ptr<WalkAnswerSink> sink;
   };
+  void Verify(Question question);
+
+ private:
   void Run();
 
-  const WalkPolicy policy_;
   BoundedQueue<Question> queue_;
   std::vector<std::thread> threads_;
 };

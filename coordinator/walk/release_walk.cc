@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "base/crash_point.h"
-#include "base/log.h"
 #include "base/mutex.h"
 
 namespace hnx::coordinator {
@@ -61,32 +61,39 @@ class ReleaseWalk::Inbox final : public WalkAnswerSink {
   std::uint64_t held_bytes_ HNX_GUARDED_BY(mutex_) = 0;
 };
 
-ReleaseWalk::ReleaseWalk(WalkRelease release, WalkStore& store, NarInfoSource& source,
-                         std::shared_ptr<NarInfoVerifier> verifier, const WalkOptions& options,
-                         const Clock& clock)
+ReleaseWalk::ReleaseWalk(WalkRelease release, WalkStore& store,
+                         std::vector<WalkUpstream*> upstreams,
+                         std::shared_ptr<NarInfoVerifier> verifier, const WalkOptions& options)
     : release_(std::move(release)),
       store_(store),
-      source_(source),
+      upstreams_(std::move(upstreams)),
       verifier_(std::move(verifier)),
       options_(options),
-      clock_(clock),
-      health_(source, clock, options.upstream_pauses),
       inbox_(std::make_shared<Inbox>()),
       random_(std::random_device{}()),
-      window_(options.walk_window_max),
-      gate_(clock) {}
+      queues_(upstreams_.size()) {
+  HNX_CHECK(!upstreams_.empty());
+  for (const WalkUpstream* upstream : upstreams_) {
+    seen_.push_back({.id = upstream->id(), .url = upstream->url()});
+  }
+}
 
-ReleaseWalk::~ReleaseWalk() = default;
+ReleaseWalk::~ReleaseWalk() {
+  for (WalkUpstream* upstream : upstreams_) {
+    upstream->ForgetUnderWay();
+  }
+}
 
 Result<WalkOutcome> ReleaseWalk::Run(const std::function<bool()>& stop) {
-  HNX_ASSIGN_OR_RETURN(const auto waits, CheckUpstream());
+  HNX_ASSIGN_OR_RETURN(const auto waits, CheckUpstreams());
   if (waits) {
     return *waits;
   }
   HNX_TRY(ExpandKnown(stop));
   while (!stop()) {
     HNX_TRY(Dispatch());
-    if (under_way_.empty()) {
+    const std::size_t under_way = UnderWay();
+    if (under_way == 0 && ended_.empty()) {
       if (WaitForGate()) {
         continue;
       }
@@ -96,35 +103,37 @@ Result<WalkOutcome> ReleaseWalk::Run(const std::function<bool()>& stop) {
       }
       continue;
     }
-    const std::size_t wanted = std::min(options_.walk_batch, under_way_.size());
-    auto answers = inbox_->Collect(wanted, kAnswerWait);
-    if (!answers.empty()) {
-      HNX_TRY(SaveAnswers(std::move(answers)));
+    std::vector<WalkAnswer> answers;
+    if (under_way > 0) {
+      answers = inbox_->Collect(std::min(options_.walk_batch, under_way), kAnswerWait);
     }
-    if (refused_by_upstream_) {
-      return *refused_by_upstream_;
+    HNX_TRY(TakeAnswers(std::move(answers)));
+    if (const auto refused = AllOutOfOrder()) {
+      return *refused;
     }
   }
   return WalkOutcome{WalkEnd::kStopping, milliseconds(0)};
 }
 
-Result<std::optional<WalkOutcome>> ReleaseWalk::CheckUpstream() {
-  HNX_TRY(ClaimShare());
-  const auto now = clock_.Steady();
-  if (now < paused_until_) {
-    // Not even its nix-cache-info.
-    return std::optional(
-        WalkOutcome{WalkEnd::kWaiting, std::chrono::ceil<milliseconds>(paused_until_ - now)});
-  }
-  const Result<void> well = health_.CheckCacheInfo();
-  if (!well.has_value()) {
-    if (const auto pause = health_.asked_pause()) {
-      HNX_TRY(store_.PauseUpstream(release_.upstream_id,
-                                   std::min(*pause, options_.upstream_pauses.retry_after_cap)));
+Result<std::optional<WalkOutcome>> ReleaseWalk::CheckUpstreams() {
+  std::optional<Error> trouble;
+  for (WalkUpstream* upstream : upstreams_) {
+    upstream->TryAgain();
+    HNX_TRY(upstream->Claim());
+    // One that is held back is not even asked for its nix-cache-info.
+    HNX_ASSIGN_OR_RETURN(const auto found, upstream->Check());
+    if (found && !trouble) {
+      trouble = found;
     }
-    return well.error();
   }
-  return std::optional<WalkOutcome>();
+  NoteAskable();
+  if (AnyAskable()) {
+    return std::optional<WalkOutcome>();
+  }
+  if (trouble) {
+    return *trouble;
+  }
+  return std::optional(WalkOutcome{WalkEnd::kWaiting, ShortestWait()});
 }
 
 Result<bool> ReleaseWalk::ExpandKnown(const std::function<bool()>& stop) {
@@ -143,14 +152,23 @@ Result<bool> ReleaseWalk::ExpandKnown(const std::function<bool()>& stop) {
 }
 
 Result<void> ReleaseWalk::Dispatch() {
-  HNX_TRY(ClaimShare());
-  while (under_way_.size() < window_ && inbox_->held_bytes() < kHeldBytesMax &&
-         clock_.Steady() >= paused_until_ && gate_.MayAsk(under_way_.size())) {
+  HNX_TRY(LookAtUpstreams());
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    if (!seen_[i].askable) {
+      // Whose turn it was there is passed on.
+      for (const PathId path : std::exchange(queues_[i], {})) {
+        Route(path);
+      }
+    }
+    Pump(i);
+  }
+  while (rounds_.size() < Window() && inbox_->held_bytes() < kHeldBytesMax && AnyAskable()) {
     if (!ready_.empty()) {
       FrontierPath path = std::move(ready_.front());
       ready_.pop_front();
-      if (under_way_.insert(path.path).second) {
-        Ask(std::move(path));
+      const PathId id = path.path;
+      if (rounds_.try_emplace(id, std::move(path)).second) {
+        Route(id);
       }
     } else if (MayReadFrontier()) {
       HNX_TRY(ReadFrontier());
@@ -161,22 +179,52 @@ Result<void> ReleaseWalk::Dispatch() {
   return {};
 }
 
-bool ReleaseWalk::MayReadFrontier() {
+// Others may have been told to hold back, and shares change with those who need one.
+Result<void> ReleaseWalk::LookAtUpstreams() {
+  for (WalkUpstream* upstream : upstreams_) {
+    HNX_TRY(upstream->Claim());
+  }
+  NoteAskable();
+  return {};
+}
+
+void ReleaseWalk::NoteAskable() {
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    const bool askable = upstreams_[i]->Askable();
+    // What only this one may have can be asked for again.
+    store_ahead_ = store_ahead_ || (askable && !seen_[i].askable && waits_for_others_);
+    seen_[i].askable = askable;
+  }
+}
+
+bool ReleaseWalk::MayReadFrontier() const {
   // Asking again for less than this costs more than it brings.
-  const std::size_t room_min = std::min(options_.walk_batch / 2, window_ / 2);
-  if (!store_ahead_ || under_way_.size() + room_min >= window_) {
+  const std::size_t window = Window();
+  const std::size_t room_min = std::min(options_.walk_batch / 2, window / 2);
+  if (!store_ahead_ || rounds_.size() + room_min >= window) {
     return false;
   }
   // New paths have higher numbers, so reading goes on from where it is; lower ones (retries, paths
   // that other releases found) are looked for when little else is left, since what is under way is
   // then all that is read in vain.
-  return cursor_ != 0 || under_way_.size() < window_ / 4;
+  return cursor_ != 0 || rounds_.size() < window / 4;
 }
 
 Result<void> ReleaseWalk::ReadFrontier() {
-  const std::size_t limit = std::min(window_ - under_way_.size(), kWalkBatchMax);
-  HNX_ASSIGN_OR_RETURN(Frontier frontier, store_.NextFrontier(release_.id, cursor_, limit));
+  std::vector<UpstreamId> askable;
+  for (const RoundUpstream& upstream : seen_) {
+    if (upstream.askable) {
+      askable.push_back(upstream.id);
+    }
+  }
+  if (askable.size() == seen_.size()) {
+    askable.clear();  // nobody else could have what they lack
+  }
+  const std::size_t limit = std::min(Window() - rounds_.size(), kWalkBatchMax);
+  HNX_ASSIGN_OR_RETURN(Frontier frontier,
+                       store_.NextFrontier(release_.id, cursor_, limit, askable));
   next_ready_ = frontier.next_ready;
+  waits_for_others_ = frontier.waits_for_others;
   const bool at_end = frontier.paths.size() < limit;
   if (at_end) {
     store_ahead_ = cursor_ != 0;
@@ -185,88 +233,130 @@ Result<void> ReleaseWalk::ReadFrontier() {
     cursor_ = frontier.paths.back().path;
   }
   for (FrontierPath& path : frontier.paths) {
-    if (!under_way_.contains(path.path)) {
+    if (!rounds_.contains(path.path)) {
       ready_.push_back(std::move(path));
     }
   }
   return {};
 }
 
-// Others may have been told to hold back, and shares change with those who need one.
-Result<void> ReleaseWalk::ClaimShare() {
-  constexpr milliseconds kInterval{1'000};
-  constexpr milliseconds kStarvedInterval{250};
-  const auto now = clock_.Steady();
-  if (now < next_claim_) {
-    return {};
+void ReleaseWalk::Route(PathId path) {
+  const PathRound& round = rounds_.at(path);
+  if (const auto next = round.Next(seen_)) {
+    queues_[*next].push_back(path);
+    Pump(*next);
+    return;
   }
-  HNX_ASSIGN_OR_RETURN(const HostAllowance allowance,
-                       store_.ClaimShare(release_.upstream_id, gate_.Use(under_way_.size())));
-  gate_.Apply(allowance, now);
-  next_claim_ = now + (gate_.starved() ? kStarvedInterval : kInterval);
-  paused_until_ = std::max(paused_until_, now + allowance.pause);
-  return {};
+  if (auto ended = round.End(seen_)) {
+    ended_.push_back(*std::move(ended));
+    return;
+  }
+  // It stays in the store's frontier.
+  rounds_.erase(path);
+  store_ahead_ = true;
 }
 
-bool ReleaseWalk::WaitForGate() {
-  if (ready_.empty() || clock_.Steady() < paused_until_ || gate_.MayAsk(0)) {
-    return false;
+void ReleaseWalk::Pump(std::size_t upstream) {
+  std::deque<PathId>& queue = queues_[upstream];
+  while (!queue.empty() && upstreams_[upstream]->MayAsk() && inbox_->held_bytes() < kHeldBytesMax) {
+    const PathId path = queue.front();
+    queue.pop_front();
+    Ask(upstream, rounds_.at(path).path());
   }
-  (void)inbox_->Collect(1, std::clamp(gate_.Wait(), milliseconds(1), kAnswerWait));
-  return true;
 }
 
-void ReleaseWalk::Ask(FrontierPath path) {
-  gate_.OnAsked();
-  const std::string hash = path.hash;
-  const auto asked_at = clock_.Steady();
-  source_.Read(hash, [inbox = inbox_, verifier = verifier_, asked_at,
-                      path = std::move(path)](NarInfoAnswer answer) {
+void ReleaseWalk::Ask(std::size_t upstream, const FrontierPath& path) {
+  WalkUpstream& asked = *upstreams_[upstream];
+  asked.OnAsked();
+  const auto asked_at = asked.Now();
+  asked.source().Read(path.hash, [inbox = inbox_, verifier = verifier_, policy = asked.policy(),
+                                  upstream, asked_at, path](NarInfoAnswer answer) {
     if (answer) {
-      verifier->Verify(path, asked_at, *std::move(answer), inbox);
+      verifier->Verify({path, upstream, asked_at, *std::move(answer), policy, inbox});
     } else {
-      inbox->Take({path, asked_at, std::move(answer).error()});
+      inbox->Take({path, upstream, asked_at, std::move(answer).error()});
     }
   });
 }
 
-Result<void> ReleaseWalk::SaveAnswers(std::vector<WalkAnswer> answers) {
+bool ReleaseWalk::WaitForGate() {
+  bool wanted = !ready_.empty() && AnyAskable();
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    wanted = wanted || (seen_[i].askable && !queues_[i].empty());
+  }
+  if (!wanted) {
+    return false;
+  }
+  milliseconds wait = kAnswerWait;
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    if (seen_[i].askable) {
+      wait = std::min(wait, upstreams_[i]->gate().Wait());
+    }
+  }
+  (void)inbox_->Collect(1, std::clamp(wait, milliseconds(1), kAnswerWait));
+  return true;
+}
+
+Result<void> ReleaseWalk::TakeAnswers(std::vector<WalkAnswer> answers) {
   std::vector<VerifiedNarInfo> narinfos;
-  std::vector<PathFailure> failures;
-  std::size_t transient_failures = 0;
+  std::vector<PathId> failed;
+  std::vector<std::size_t> answered(upstreams_.size());
+  std::vector<std::size_t> transient(upstreams_.size());
   for (const WalkAnswer& answer : answers) {
+    WalkUpstream& upstream = *upstreams_[answer.upstream];
+    upstream.OnAnswered();
+    ++answered[answer.upstream];
     if (!std::holds_alternative<http::HttpFailure>(answer.outcome)) {
-      health_.NoteSuccess();
-      break;
+      upstream.health().NoteSuccess();
     }
   }
   for (WalkAnswer& answer : answers) {
+    WalkUpstream& upstream = *upstreams_[answer.upstream];
     if (auto* verified = std::get_if<VerifiedNarInfo>(&answer.outcome)) {
-      gate_.OnBytes(verified->content.size());
+      upstream.gate().OnBytes(verified->content.size());
+      verified->upstream = upstream.id();
       narinfos.push_back(std::move(*verified));
       continue;
     }
     bool held_back = false;
-    failures.push_back(DecideFailure(answer, held_back));
-    transient_failures += held_back ? 1 : 0;
+    PathRound& round = rounds_.at(answer.path.path);
+    const PathFailure decided = DecideFailure(answer, round.path(), held_back);
     if (held_back) {
-      HNX_TRY(HoldBackUpstream(std::get<http::HttpFailure>(answer.outcome)));
+      ++transient[answer.upstream];
+      HNX_TRY(upstream.HoldBack(std::get<http::HttpFailure>(answer.outcome)));
     }
+    round.Note(answer.upstream, seen_[answer.upstream], decided, upstreams_.size() > 1);
+    failed.push_back(answer.path.path);
   }
-  HNX_ASSIGN_OR_RETURN(SaveOutcome saved, store_.SaveWalkResults(release_.id, narinfos, failures));
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    upstreams_[i]->AdaptWindow(answered[i], transient[i]);
+  }
+  NoteAskable();
+  for (const PathId path : failed) {
+    Route(path);
+  }
+  return Save(narinfos);
+}
+
+Result<void> ReleaseWalk::Save(const std::vector<VerifiedNarInfo>& narinfos) {
+  if (narinfos.empty() && ended_.empty()) {
+    return {};
+  }
+  HNX_ASSIGN_OR_RETURN(SaveOutcome saved, store_.SaveWalkResults(release_.id, narinfos, ended_));
   CrashPoint("walk.after_save");
-  for (const WalkAnswer& answer : answers) {
-    under_way_.erase(answer.path.path);
+  for (const VerifiedNarInfo& narinfo : narinfos) {
+    rounds_.erase(narinfo.path);
   }
-  TakeDiscovered(saved);
-  AdaptWindow(answers.size(), transient_failures);
-  statistics_.narinfos_saved += saved.saved;
-  statistics_.narinfos_changed += saved.narinfos_changed;
-  statistics_.nar_hashes_changed += saved.nar_hashes_changed;
-  for (const PathFailure& failure : failures) {
+  for (const PathFailure& failure : ended_) {
+    rounds_.erase(failure.path);
     ++(failure.verdict == PathFailure::Verdict::kLater ? statistics_.retries
                                                        : statistics_.failures);
   }
+  ended_.clear();
+  TakeDiscovered(saved);
+  statistics_.narinfos_saved += saved.saved;
+  statistics_.narinfos_changed += saved.narinfos_changed;
+  statistics_.nar_hashes_changed += saved.nar_hashes_changed;
   return {};
 }
 
@@ -280,53 +370,31 @@ void ReleaseWalk::TakeDiscovered(SaveOutcome& saved) {
     ready_.push_back(std::move(path));
   }
   // When nothing seems to be left the store is asked, which also knows what waits for a retry.
-  if (!all_ready || (ready_.empty() && under_way_.empty())) {
+  if (!all_ready || (ready_.empty() && rounds_.empty())) {
     store_ahead_ = true;
   }
 }
 
-PathFailure ReleaseWalk::DecideFailure(const WalkAnswer& answer, bool& held_back) {
+PathFailure ReleaseWalk::DecideFailure(const WalkAnswer& answer, const FrontierPath& path,
+                                       bool& held_back) {
   if (const auto* error = std::get_if<Error>(&answer.outcome)) {
-    return DecideRefusal(options_.failures, answer.path, *error, random_);
+    return DecideRefusal(options_.failures, path, *error, random_);
   }
+  WalkUpstream& upstream = *upstreams_[answer.upstream];
   const auto& failure = std::get<http::HttpFailure>(answer.outcome);
   if (failure.advice == http::UpstreamAdvice::kStop) {
-    refused_by_upstream_ =
-        FailedPrecondition("the upstream refuses us altogether: " + failure.message);
-    return DecideTransferFailure(options_.failures, answer.path, failure, false, random_);
+    upstream.PutOutOfOrder(
+        FailedPrecondition("the upstream refuses us altogether: " + failure.message));
+    return DecideTransferFailure(options_.failures, path, failure, false, random_);
   }
-  const bool own = !IsTransient(failure) || health_.IsOwnFailure(answer.asked_at);
+  const bool own = !IsTransient(failure) || upstream.health().IsOwnFailure(answer.asked_at);
   held_back = !own || failure.advice == http::UpstreamAdvice::kSlowDown;
-  return DecideTransferFailure(options_.failures, answer.path, failure, own, random_);
-}
-
-// Once per wave of failures: what is already held back is not held back further.
-Result<void> ReleaseWalk::HoldBackUpstream(const http::HttpFailure& failure) {
-  const auto now = clock_.Steady();
-  if (now < paused_until_) {
-    return {};
-  }
-  const milliseconds pause = health_.NextPause(failure.retry_after);
-  Log("walk")->warn("holding {} back for {} ms: {}", release_.upstream_url, pause.count(),
-                    failure.message);
-  paused_until_ = now + pause;
-  return store_.PauseUpstream(release_.upstream_id, pause);
-}
-
-// Halves when the upstream is in trouble, grows again while it is well.
-void ReleaseWalk::AdaptWindow(std::size_t answers, std::size_t transient_failures) {
-  if (transient_failures > 0) {
-    window_ = std::max(kWindowMin, window_ / 2);
-  } else {
-    window_ = std::min(options_.walk_window_max, window_ + std::max<std::size_t>(1, answers / 2));
-  }
+  return DecideTransferFailure(options_.failures, path, failure, own, random_);
 }
 
 Result<std::optional<WalkOutcome>> ReleaseWalk::WhenIdle() {
-  const auto now = clock_.Steady();
-  if (now < paused_until_) {
-    return std::optional(
-        WalkOutcome{WalkEnd::kWaiting, std::chrono::ceil<milliseconds>(paused_until_ - now)});
+  if (!AnyAskable()) {
+    return std::optional(WalkOutcome{WalkEnd::kWaiting, ShortestWait()});
   }
   HNX_ASSIGN_OR_RETURN(const bool expanded, ExpandKnown([] { return false; }));
   if (expanded || store_ahead_ || !ready_.empty()) {
@@ -337,9 +405,66 @@ Result<std::optional<WalkOutcome>> ReleaseWalk::WhenIdle() {
     store_ahead_ = true;
     return std::optional(WalkOutcome{WalkEnd::kWaiting, *next_ready_});
   }
+  if (waits_for_others_) {
+    store_ahead_ = true;
+    return WaitForOthers();
+  }
   HNX_TRY(store_.FinishWalk(release_.id));
   CrashPoint("walk.after_finish");
   return std::optional(WalkOutcome{WalkEnd::kFinished, milliseconds(0)});
+}
+
+// What is left can only be at upstreams that cannot be asked now.
+std::optional<WalkOutcome> ReleaseWalk::WaitForOthers() {
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    if (!seen_[i].askable) {
+      const auto& trouble = upstreams_[i]->trouble();
+      return WalkOutcome{
+          WalkEnd::kWaiting, ShortestWait(),
+          fmt::format("waits for {}, which alone may have what the other upstreams lack{}",
+                      upstreams_[i]->url(), trouble ? ": " + trouble->message : "; it is paused")};
+    }
+  }
+  return std::nullopt;
+}
+
+std::size_t ReleaseWalk::UnderWay() const {
+  std::size_t sum = 0;
+  for (const WalkUpstream* upstream : upstreams_) {
+    sum += upstream->under_way();
+  }
+  return sum;
+}
+
+std::size_t ReleaseWalk::Window() const {
+  std::size_t window = std::min(WalkUpstream::kWindowMin, options_.walk_window_max);
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    if (seen_[i].askable) {
+      window = std::max(window, upstreams_[i]->window());
+    }
+  }
+  return window;
+}
+
+bool ReleaseWalk::AnyAskable() const {
+  return std::any_of(seen_.begin(), seen_.end(),
+                     [](const RoundUpstream& upstream) { return upstream.askable; });
+}
+
+milliseconds ReleaseWalk::ShortestWait() const {
+  milliseconds wait = milliseconds::max();
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    if (!seen_[i].askable) {
+      wait = std::min(wait, upstreams_[i]->Wait());  // zero when that has ended meanwhile
+    }
+  }
+  return std::max(milliseconds(1), wait);
+}
+
+std::optional<Error> ReleaseWalk::AllOutOfOrder() const {
+  const bool all = std::all_of(upstreams_.begin(), upstreams_.end(),
+                               [](const WalkUpstream* one) { return one->out_of_order(); });
+  return all ? upstreams_.front()->trouble() : std::nullopt;
 }
 
 }  // namespace hnx::coordinator

@@ -2,8 +2,9 @@
 // in the store:
 //
 //   NextFrontier -> transfers (HttpClient's thread) -> verifier threads -> SaveWalkResults
-//                          ^                                                   |
-//                          +--------- paths that the save discovered ----------+
+//                    ^   ^              |                    |                 |
+//                    |   +- the next upstream is asked (PathRound)             |
+//                    +--------------- paths that the save discovered ----------+
 //
 // The caller's thread does the first and the last step; the others run beside it. At most
 // window_max paths and about kHeldBytesMax bytes are between the steps. What a save discovers is
@@ -17,24 +18,25 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <unordered_set>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/result.h"
+#include "base/retry_policy.h"
 #include "coordinator/store/walk_store.h"
-#include "coordinator/walk/narinfo_source.h"
 #include "coordinator/walk/narinfo_verifier.h"
-#include "coordinator/walk/upstream_health.h"
+#include "coordinator/walk/path_round.h"
 #include "coordinator/walk/walk_failure.h"
-#include "coordinator/walk/walk_gate.h"
+#include "coordinator/walk/walk_upstream.h"
 
 namespace hnx::coordinator {
 
 // The names are those of the options.
 struct WalkOptions {
-  std::size_t walk_window_max = 4'096;  // paths between frontier and save
-  std::size_t walk_batch = 2'048;       // paths in one save, at most
+  // Paths between frontier and save, and requests under way at one upstream.
+  std::size_t walk_window_max = 4'096;
+  std::size_t walk_batch = 2'048;  // paths in one save, at most
   int verify_threads = 2;
   WalkFailureOptions failures;
   RetryPolicy upstream_pauses{.base = std::chrono::milliseconds(1'000),
@@ -52,6 +54,7 @@ enum class WalkEnd {
 struct WalkOutcome {
   WalkEnd end = WalkEnd::kFinished;
   std::chrono::milliseconds wait{0};
+  std::string message{};  // what it waits for, when people should know
 };
 
 struct WalkStatistics {
@@ -65,20 +68,21 @@ struct WalkStatistics {
 class ReleaseWalk {
  public:
   static constexpr std::uint64_t kHeldBytesMax = std::uint64_t{64} << 20U;
-  static constexpr std::size_t kWindowMin = 8;
-  // Discovered paths that wait to be asked for; more of them are read from the store. About 5 MiB.
+  // Discovered paths that wait to be asked for; more of them are read from the store. About 7 MiB.
   static constexpr std::size_t kReadyMax = 32'768;
 
-  // All must outlive the walk; transfers that are still under way when it is destroyed end unheard.
-  ReleaseWalk(WalkRelease release, WalkStore& store, NarInfoSource& source,
-              std::shared_ptr<NarInfoVerifier> verifier, const WalkOptions& options,
-              const Clock& clock);
+  // `upstreams`: in the order in which they are asked; at least one. All must outlive the walk, and
+  // no other walk uses them meanwhile. Transfers that are still under way when it is destroyed end
+  // unheard.
+  ReleaseWalk(WalkRelease release, WalkStore& store, std::vector<WalkUpstream*> upstreams,
+              std::shared_ptr<NarInfoVerifier> verifier, const WalkOptions& options);
   ~ReleaseWalk();
   ReleaseWalk(const ReleaseWalk&) = delete;
   ReleaseWalk& operator=(const ReleaseWalk&) = delete;
 
   // Until the frontier is empty, or nothing can be done now, or `stop` says so. Errors are the
-  // store's, and kFailedPrecondition when the upstream refuses us altogether.
+  // store's, and the upstreams' when none of them can be asked: kFailedPrecondition when they
+  // refuse us altogether.
   Result<WalkOutcome> Run(const std::function<bool()>& stop);
 
   const WalkStatistics& statistics() const { return statistics_; }
@@ -86,46 +90,54 @@ class ReleaseWalk {
  private:
   class Inbox;
 
-  // Looks at the upstream as a whole; how the walk stands when it is to wait.
-  Result<std::optional<WalkOutcome>> CheckUpstream();
+  // Looks at the upstreams as a whole; how the walk stands when it is to wait.
+  Result<std::optional<WalkOutcome>> CheckUpstreams();
   Result<bool> ExpandKnown(const std::function<bool()>& stop);
   // Asks for frontier paths until the window is full or none is left.
   Result<void> Dispatch();
-  bool MayReadFrontier();
+  Result<void> LookAtUpstreams();
+  void NoteAskable();
+  bool MayReadFrontier() const;
   Result<void> ReadFrontier();
-  Result<void> ClaimShare();
-  // Nothing is under way though something could be asked for: waits for the gate.
+  // The path's next upstream, or the end of its round.
+  void Route(PathId path);
+  void Pump(std::size_t upstream);
+  void Ask(std::size_t upstream, const FrontierPath& path);
+  // Nothing is under way though something could be asked for: waits for the gates.
   bool WaitForGate();
-  void Ask(FrontierPath path);
-  Result<void> SaveAnswers(std::vector<WalkAnswer> answers);
+  Result<void> TakeAnswers(std::vector<WalkAnswer> answers);
+  Result<void> Save(const std::vector<VerifiedNarInfo>& narinfos);
   void TakeDiscovered(SaveOutcome& saved);
-  PathFailure DecideFailure(const WalkAnswer& answer, bool& held_back);
-  Result<void> HoldBackUpstream(const http::HttpFailure& failure);
-  void AdaptWindow(std::size_t answers, std::size_t transient_failures);
+  PathFailure DecideFailure(const WalkAnswer& answer, const FrontierPath& path, bool& held_back);
   // Nothing is under way: how the walk stands. Nothing: go on.
   Result<std::optional<WalkOutcome>> WhenIdle();
+  std::optional<WalkOutcome> WaitForOthers();
+
+  std::size_t UnderWay() const;
+  std::size_t Window() const;
+  bool AnyAskable() const;
+  std::chrono::milliseconds ShortestWait() const;
+  // The first one's error when all of them refuse us.
+  std::optional<Error> AllOutOfOrder() const;
 
   const WalkRelease release_;
   WalkStore& store_;
-  NarInfoSource& source_;
+  const std::vector<WalkUpstream*> upstreams_;
   const std::shared_ptr<NarInfoVerifier> verifier_;  // shared with the transfers
   const WalkOptions& options_;
-  const Clock& clock_;
-  UpstreamHealth health_;
   const std::shared_ptr<Inbox> inbox_;
   std::mt19937_64 random_;
 
-  std::unordered_set<PathId> under_way_;  // at most window_
-  std::size_t window_;
-  std::deque<FrontierPath> ready_;  // to be asked for; at most kReadyMax
+  std::vector<RoundUpstream> seen_;               // upstreams_, as rounds see them
+  std::vector<std::deque<PathId>> queues_;        // for each upstream: whose turn it is
+  std::unordered_map<PathId, PathRound> rounds_;  // between frontier and save; at most Window()
+  std::vector<PathFailure> ended_;                // rounds that are over, to be saved
+  std::deque<FrontierPath> ready_;                // to be asked for; at most kReadyMax
   PathId cursor_ = 0;
   // The stored frontier may hold paths that are neither ready nor under way.
   bool store_ahead_ = true;
   std::optional<std::chrono::milliseconds> next_ready_;
-  Clock::SteadyTime paused_until_{};
-  Clock::SteadyTime next_claim_{};
-  WalkGate gate_;
-  std::optional<Error> refused_by_upstream_;
+  bool waits_for_others_ = false;
   WalkStatistics statistics_;
 };
 

@@ -1,6 +1,7 @@
 #include "coordinator/walk/walker.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/log.h"
@@ -9,29 +10,50 @@ namespace hnx::coordinator {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+constexpr std::string_view kFolderScheme = "file://";
+
+std::vector<WalkUpstream*> Pointers(const std::vector<std::unique_ptr<WalkUpstream>>& upstreams) {
+  std::vector<WalkUpstream*> pointers;
+  for (const auto& upstream : upstreams) {
+    pointers.push_back(upstream.get());
+  }
+  return pointers;
+}
+
+}  // namespace
+
 struct Walker::Current {
-  Current(const WalkRelease& release, http::HttpClient& client, WalkStore& store,
-          const std::shared_ptr<NarInfoVerifier>& verifier, const WalkOptions& options,
-          const Clock& clock)
+  Current(const WalkRelease& release, WalkStore& store, std::unique_ptr<WalkUpstream> its_folder,
+          const std::vector<std::unique_ptr<WalkUpstream>>& upstreams,
+          const std::shared_ptr<NarInfoVerifier>& verifier, const WalkOptions& options)
       : id(release.id),
-        source(MakeNarInfoSource(client, release.upstream_url)),
-        walk(release, store, *source, verifier, options, clock) {}
+        folder(std::move(its_folder)),
+        walk(release, store, folder ? std::vector{folder.get()} : Pointers(upstreams), verifier,
+             options) {}
 
   const ReleaseId id;
-  const std::unique_ptr<NarInfoSource> source;
+  const std::unique_ptr<WalkUpstream> folder;  // that the release is imported from, if it is
   ReleaseWalk walk;
 };
 
-Walker::Walker(http::HttpClient& client, WalkStore& store, WalkPolicy policy, WalkOptions options,
-               const Clock& clock)
+Walker::Walker(http::HttpClient& client, WalkStore& store, WalkPolicies policies,
+               WalkOptions options, const Clock& clock)
     : LoopService("walk"),
       client_(client),
       store_(store),
+      policies_(std::move(policies)),
       options_(std::move(options)),
       clock_(clock),
       // Room for more than one walk: transfers of an abandoned one may still end.
-      verifier_(std::make_shared<NarInfoVerifier>(std::move(policy), options_.verify_threads,
-                                                  2 * options_.walk_window_max)) {}
+      verifier_(std::make_shared<NarInfoVerifier>(options_.verify_threads,
+                                                  2 * options_.walk_window_max)) {
+  for (const UpstreamPolicy& upstream : policies_.upstreams) {
+    upstreams_.push_back(std::make_unique<WalkUpstream>(
+        upstream, client_, store_, options_.walk_window_max, options_.upstream_pauses, clock_));
+  }
+}
 
 Walker::~Walker() {
   Stop();
@@ -55,7 +77,8 @@ milliseconds Walker::RunOnce() {
   if (!current_ || current_->id != (*release)->id) {
     Log("walk")->info("walking release {} ({} {})", (*release)->id, (*release)->channel,
                       (*release)->name);
-    current_ = std::make_unique<Current>(**release, client_, store_, verifier_, options_, clock_);
+    current_.reset();  // the upstreams are used by one walk at a time
+    current_ = Begin(**release);
   }
   auto next_look = clock_.Steady() + kUrgencyInterval;
   const auto stop = [&] {
@@ -85,7 +108,30 @@ milliseconds Walker::RunOnce() {
                       current_->walk.statistics().failures);
     current_.reset();
   }
-  return outcome->end == WalkEnd::kWaiting ? std::min(outcome->wait, kWaitMax) : milliseconds(0);
+  if (outcome->end != WalkEnd::kWaiting) {
+    return milliseconds(0);
+  }
+  if (!outcome->message.empty()) {
+    // It may be long: other releases are walked meanwhile.
+    const auto deferred = store_.DeferRelease((*release)->id, outcome->message,
+                                              std::min(outcome->wait, kOthersWaitMax));
+    if (deferred) {
+      return milliseconds(0);
+    }
+    Log("walk")->warn("release {}: {}", (*release)->id, deferred.error().message);
+  }
+  return std::min(outcome->wait, kWaitMax);
+}
+
+std::unique_ptr<Walker::Current> Walker::Begin(const WalkRelease& release) {
+  std::unique_ptr<WalkUpstream> folder;
+  if (release.upstream_url.starts_with(kFolderScheme)) {
+    folder = std::make_unique<WalkUpstream>(
+        UpstreamPolicy{release.upstream_id, release.upstream_url, policies_.folders}, client_,
+        store_, options_.walk_window_max, options_.upstream_pauses, clock_);
+  }
+  return std::make_unique<Current>(release, store_, std::move(folder), upstreams_, verifier_,
+                                   options_);
 }
 
 milliseconds Walker::Fail(const WalkRelease& release, const Error& error) {

@@ -105,6 +105,16 @@ Result<MirrorJson> MirrorJson::Parse(std::string_view text) {
   }
   MirrorJson mirror;
   HNX_ASSIGN_OR_RETURN(mirror.upstream, Text(json, "upstream"));
+  if (json.contains("upstreams")) {
+    constexpr std::size_t kUpstreamsMax = 64;
+    HNX_ASSIGN_OR_RETURN(const Json* upstreams, List(json, "upstreams", kUpstreamsMax));
+    for (const Json& upstream : *upstreams) {
+      if (!upstream.is_string()) {
+        return Malformed("an upstream is no string");
+      }
+      mirror.upstreams.push_back(upstream.get<std::string>());
+    }
+  }
   constexpr std::size_t kPublicKeysMax = 64;
   HNX_ASSIGN_OR_RETURN(const Json* keys, List(json, "publicKeys", kPublicKeysMax));
   for (const Json& key : *keys) {
@@ -133,6 +143,9 @@ std::string MirrorJson::Serialize() const {
   Json json;
   json["formatVersion"] = kMirrorFormatVersion;
   json["upstream"] = upstream;
+  if (!upstreams.empty()) {
+    json["upstreams"] = upstreams;
+  }
   json["publicKeys"] = public_keys;
   Json list = Json::array();
   for (const MirrorShard& shard : shards) {

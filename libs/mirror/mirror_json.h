@@ -4,6 +4,7 @@
 //
 //   {"formatVersion":1,
 //    "upstream":"https://cache.nixos.org",
+//    "upstreams":["https://cache.nixos.org","https://cache.example.org"],   when there are several
 //    "publicKeys":["cache.nixos.org-1:..."],
 //    "shards":[{"id":"<z-base-32>","key":"<hex>","contentKey":"<hex>","length":N,"bytes":N}],
 //    "predecessor":"<hex>"|null,"successor":"<hex>"|null,
@@ -36,7 +37,8 @@ struct MirrorShard {
 };
 
 struct MirrorJson {
-  std::string upstream;
+  std::string upstream;                // the preferred one
+  std::vector<std::string> upstreams;  // all, when there are several; else empty
   std::vector<std::string> public_keys;
   std::vector<MirrorShard> shards;
   std::optional<hyper::DriveKey> predecessor;

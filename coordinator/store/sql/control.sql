@@ -86,7 +86,8 @@ ORDER BY p.id
 -- name: WalkAgain
 -- Puts the paths $2 into the frontier, whatever was tried before.
 INSERT INTO release_frontier (release_id, path_id) SELECT $1, unnest($2::bigint[])
-ON CONFLICT (release_id, path_id) DO UPDATE SET attempts = 0, not_before = '-infinity'
+ON CONFLICT (release_id, path_id) DO UPDATE
+SET attempts = 0, not_before = '-infinity', ruled_out = '{}', reason = NULL, message = NULL
 
 -- name: ReopenRelease
 -- The release is walked and planned once more for the sake of its frontier, and settles with a new manifest.
@@ -148,6 +149,13 @@ SELECT h.host, h.paused_at IS NOT NULL AS paused, h.pause_reason,
             ELSE 'half_open' END AS breaker,
        h.failures_in_a_row, h.bytes_per_second, h.requests_per_second, h.transfers_max,
        (SELECT coalesce(sum(s.window_now), 0) FROM host_share s
-        WHERE s.host = h.host AND s.expires_at > clock_timestamp()) AS window_now,
-       (SELECT array_agg(u.url ORDER BY u.id) FROM upstream u WHERE u.host = h.host) AS urls
+        WHERE s.host = h.host AND s.expires_at > clock_timestamp()) AS window_now
 FROM upstream_host h WHERE h.host <> '' ORDER BY h.host LIMIT $1::bigint
+
+-- name: UpstreamCaches
+-- All but folders; the configured ones in their order, then the others.
+SELECT u.host, u.url, coalesce(u.preference, 0) AS preference, u.public_keys, coalesce(n.stored, 0) AS nars_stored
+FROM upstream u
+     LEFT JOIN (SELECT upstream_id, count(*) AS stored FROM nar WHERE state = 'stored' GROUP BY upstream_id) n
+          ON n.upstream_id = u.id
+WHERE u.host <> '' ORDER BY u.preference NULLS LAST, u.id LIMIT $1::bigint

@@ -20,17 +20,46 @@ WHERE id = $1
 UPDATE shard SET sealed = true, seal_reason = $2 WHERE id = $1 AND NOT sealed
 
 -- name: StoreNars
--- $1 shard; then the entries, one array a column. The first stored copy counts, and a file has one content.
+-- $1 shard; then the entries, one array a column. The first stored copy counts, and a file has one content. All
+-- upstreams' NARs of that file share it, if they are compressed as the one that this worker was given, whose upstream
+-- was the one that was asked.
+WITH e AS MATERIALIZED (
+    SELECT * FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[],
+                         $8::bigint[], $9::bigint[])
+         AS e(file, nar_hash, nar_size, drift, byte_offset, block_offset, block_length, byte_length)
+), proved AS (
+    SELECT DISTINCT ON (n.file) n.file, n.id, n.compression
+    FROM e JOIN nar n ON n.file = e.file AND n.nar_hash = e.nar_hash AND n.nar_size = e.nar_size
+         LEFT JOIN job j ON j.id = n.job_id CROSS JOIN (SELECT worker_id FROM shard WHERE id = $1::bigint) s
+    ORDER BY n.file, j.worker_id = s.worker_id DESC NULLS LAST, n.leases = 0, n.id
+)
 UPDATE nar
 SET state = 'stored', shard_id = $1::bigint, blob_byte_offset = e.byte_offset, blob_block_offset = e.block_offset,
     blob_block_length = e.block_length, file_size = e.byte_length, file_hash_drift = e.drift, job_id = NULL,
     lost_shard_id = CASE WHEN linked_batch IS NULL THEN NULL ELSE lost_shard_id END,
     reason = NULL, message = NULL, changed_at = now()
-FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::bigint[])
-     AS e(file, nar_hash, nar_size, drift, byte_offset, block_offset, block_length, byte_length)
-WHERE nar.file = e.file AND nar.nar_hash = e.nar_hash AND nar.nar_size = e.nar_size AND nar.state <> 'stored'
+FROM e JOIN proved ON proved.file = e.file
+WHERE nar.file = e.file AND nar.nar_hash = e.nar_hash AND nar.nar_size = e.nar_size
+      AND nar.compression = proved.compression AND nar.state <> 'stored'
       AND NOT EXISTS (SELECT FROM nar other WHERE other.file = e.file AND other.state = 'stored')
+RETURNING nar.id, CASE WHEN nar.id = proved.id THEN nar.upstream_id END AS asked
+
+-- name: ShareStoredNars
+-- NARs of the files $1 that are stored under another upstream's name of the same file: one copy is enough.
+WITH copy AS (
+    SELECT DISTINCT ON (file) file, nar_hash, nar_size, compression, shard_id, blob_byte_offset, blob_block_offset,
+           blob_block_length, file_size, file_hash_drift
+    FROM nar WHERE file = ANY($1::text[]) AND state = 'stored' ORDER BY file, id
+)
+UPDATE nar
+SET state = 'stored', shard_id = copy.shard_id, blob_byte_offset = copy.blob_byte_offset,
+    blob_block_offset = copy.blob_block_offset, blob_block_length = copy.blob_block_length,
+    file_size = copy.file_size, file_hash_drift = copy.file_hash_drift, job_id = NULL,
+    lost_shard_id = CASE WHEN linked_batch IS NULL THEN NULL ELSE lost_shard_id END,
+    reason = NULL, message = NULL, changed_at = now()
+FROM copy
+WHERE nar.file = copy.file AND nar.nar_hash = copy.nar_hash AND nar.nar_size = copy.nar_size
+      AND nar.compression = copy.compression AND nar.state <> 'stored'
 RETURNING nar.id
 
 -- name: MoveNarsWithinShard
@@ -74,22 +103,42 @@ ORDER BY x.file LIMIT $2
 UPDATE path SET state = 'stored', reason = NULL, message = NULL, changed_at = now()
 WHERE nar_id = ANY($1::bigint[]) AND state IN ('known', 'missing', 'set_aside')
 
+-- name: StorePathsOfStoredNars
+-- Of the NARs $1 those that are stored.
+UPDATE path SET state = 'stored', reason = NULL, message = NULL, changed_at = now()
+FROM nar WHERE nar.id = ANY($1::bigint[]) AND nar.state = 'stored' AND path.nar_id = nar.id
+               AND path.state IN ('known', 'missing', 'set_aside')
+
 -- name: QuarantineRivals
 -- One URL, two NarHashes, and one of them was proved right: whoever claims the other one is wrong. That is the
--- reason whatever was found out about the claim before, so that the order of events does not show.
+-- reason whatever was found out about the claim before, so that the order of events does not show. When another
+-- upstream has another file of the same name it may well be right, but a mirror keeps one file of a name.
 UPDATE nar
-SET state = 'set_aside', job_id = NULL, reason = 'url-of-another-nar',
-    message = 'another narinfo proved that ' || url || ' holds a NAR with another hash', changed_at = now()
-WHERE file = ANY($1::text[]) AND state <> 'stored' AND reason IS DISTINCT FROM 'url-of-another-nar'
-      AND EXISTS (SELECT FROM nar other
-                  WHERE other.file = nar.file AND other.state = 'stored' AND other.nar_hash <> nar.nar_hash)
-RETURNING id
+SET state = 'set_aside', job_id = NULL, reason = rival.reason, changed_at = now(),
+    message = CASE rival.reason
+                  WHEN 'url-of-another-nar'
+                  THEN 'another narinfo proved that ' || nar.url || ' holds a NAR with another hash'
+                  ELSE 'the mirror keeps another file of this name, which came from ' || rival.upstream || ': /nar/' ||
+                       nar.file
+              END
+FROM (SELECT n.id, min(u.url) AS upstream,
+             CASE WHEN bool_or(o.upstream_id = n.upstream_id) THEN 'url-of-another-nar'
+                  ELSE 'file-of-another-upstream' END AS reason
+      FROM nar n JOIN nar o ON o.file = n.file JOIN upstream u ON u.id = o.upstream_id
+      WHERE n.file = ANY($1::text[]) AND n.state <> 'stored' AND o.state = 'stored'
+            AND (o.nar_hash <> n.nar_hash OR o.compression <> n.compression)
+      GROUP BY n.id) rival
+WHERE nar.id = rival.id AND nar.state <> 'stored' AND nar.reason IS DISTINCT FROM rival.reason
+RETURNING nar.id
 
 -- name: FailPathsOfNars
--- Only the narinfos that make the claim are affected.
+-- Only the narinfos that make the claim are affected, and those of them not for which other upstreams are asked.
 UPDATE path
 SET state = nar.state::text::path_state, reason = nar.reason, message = nar.message, attempts = nar.attempts,
     changed_at = now()
 FROM nar
 WHERE path.nar_id = nar.id AND nar.id = ANY($1::bigint[]) AND nar.state IN ('missing', 'set_aside')
-      AND (path.state = 'known' OR (path.state IN ('missing', 'set_aside') AND nar.reason = 'url-of-another-nar'))
+      AND NOT EXISTS (SELECT FROM path_elsewhere e WHERE e.path_id = path.id AND e.looking)
+      AND (path.state = 'known'
+           OR (path.state IN ('missing', 'set_aside')
+               AND nar.reason IN ('url-of-another-nar', 'file-of-another-upstream')))

@@ -65,9 +65,6 @@ UPDATE upstream_host SET failures_in_a_row = 0, breaker_opens = CASE WHEN $2::bo
 WHERE host IN (SELECT host FROM upstream WHERE id = ANY($1::bigint[])) AND breaker = 'closed'
       AND (failures_in_a_row > 0 OR ($2::boolean AND breaker_opens > 0))
 
--- name: UpstreamsOfNars
-SELECT DISTINCT upstream_id FROM nar WHERE id = ANY($1::bigint[])
-
 -- name: HostToProbe
 -- An open breaker whose time has come (half open), with one of its upstreams.
 SELECT h.host, h.breaker_opens, (SELECT u.url FROM upstream u WHERE u.host = h.host ORDER BY u.id LIMIT 1) AS url

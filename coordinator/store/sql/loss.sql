@@ -105,7 +105,7 @@ RETURNING id
 UPDATE nar SET state = 'wanted', attempts = 0, not_before = '-infinity', lane = lane_of_link(id), changed_at = now()
 WHERE id IN (SELECT id FROM nar
              WHERE lost_shard_id IS NOT NULL AND linked_batch IS NOT NULL AND state IN ('missing', 'set_aside')
-                   AND reason <> 'url-of-another-nar'
+                   AND reason NOT IN ('url-of-another-nar', 'file-of-another-upstream')
                    AND changed_at < now() - $2::bigint * interval '1 millisecond'
              ORDER BY id LIMIT $1 FOR UPDATE)
 

@@ -118,6 +118,7 @@ WITH found AS (
              SELECT o.shard_id, o.blob_byte_offset, o.blob_block_offset, o.blob_block_length, o.file_size,
                     o.file_hash_drift
              FROM nar o WHERE o.file = n.file AND o.nar_hash = n.nar_hash AND o.state = 'stored'
+                          AND o.compression = n.compression
              UNION ALL
              SELECT x.shard_id, x.blob_byte_offset, x.blob_block_offset, x.blob_block_length, x.bytes,
                     x.file_hash_drift

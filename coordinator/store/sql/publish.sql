@@ -157,6 +157,14 @@ FROM release r JOIN upstream u ON u.id = r.upstream_id
                AND EXISTS (SELECT FROM path p WHERE p.nar_id = nar.id AND p.state = 'published')) n
 WHERE r.id = $1
 
+-- name: ManifestUpstreams
+-- Where the narinfos of the published paths of release $1 are from.
+SELECT u.url, count(*) AS paths
+FROM release_path rp JOIN path p ON p.id = rp.path_id JOIN nar n ON n.id = p.nar_id
+     JOIN upstream u ON u.id = n.upstream_id
+WHERE rp.release_id = $1 AND p.state = 'published'
+GROUP BY u.id ORDER BY u.url
+
 -- name: ManifestFailures
 DECLARE manifest_failures NO SCROLL CURSOR FOR
 SELECT '/nix/store/' || p.hash || '-' || p.name AS store_path,

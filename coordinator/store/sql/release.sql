@@ -5,9 +5,9 @@ WITH added AS (INSERT INTO upstream (url) VALUES ($1) ON CONFLICT DO NOTHING RET
 SELECT id FROM added UNION ALL SELECT id FROM upstream WHERE url = $1 LIMIT 1
 
 -- name: FindOpenRelease
--- The same submission, still at work.
+-- The same submission, still at work, whatever upstreams were configured when it was made.
 SELECT id, state, plan_only, force FROM release
-WHERE channel = $1 AND NOT is_list AND match = $2::text[] AND exclude = $3::text[] AND upstream_id = $4
+WHERE channel = $1 AND NOT is_list AND match = $2::text[] AND exclude = $3::text[]
       AND state IN ('resolving', 'walking', 'planned', 'mirroring')
 ORDER BY id DESC LIMIT 1 FOR UPDATE
 
@@ -25,10 +25,12 @@ SET plan_only = plan_only AND $2, force = force OR $3, max_missing = $4, priorit
 WHERE id = $1
 
 -- name: FindList
-SELECT id FROM release
-WHERE channel = $1 AND name = $2 AND is_list AND upstream_id = $3 AND id <> $4
-      AND state IN ('walking', 'planned', 'mirroring')
-ORDER BY id DESC LIMIT 1 FOR UPDATE
+-- From the same folder, or from the upstreams, whichever were configured.
+SELECT r.id FROM release r JOIN upstream u ON u.id = r.upstream_id, upstream submitted
+WHERE r.channel = $1 AND r.name = $2 AND r.is_list AND submitted.id = $3 AND r.id <> $4
+      AND (u.id = submitted.id OR (u.host <> '' AND submitted.host <> ''))
+      AND r.state IN ('walking', 'planned', 'mirroring')
+ORDER BY r.id DESC LIMIT 1 FOR UPDATE OF r
 
 -- name: NameList
 UPDATE release SET name = $2, state = 'walking' WHERE id = $1 AND state = 'resolving'
@@ -116,7 +118,8 @@ ORDER BY p.hash LIMIT $3::bigint
 
 -- name: WhyPath
 SELECT p.id, p.hash, p.name, p.state, p.reason, p.message, p.attempts, p.batch, p.needed, p.watched,
-       b.hash || '-' || b.name AS blocked_by, n.id AS nar_id, u.url || '/' || n.url AS nar_url,
+       b.hash || '-' || b.name AS blocked_by, n.id AS nar_id, u.url AS upstream, u.url || '/' || n.url AS nar_url,
+       EXISTS (SELECT FROM path_elsewhere e WHERE e.path_id = p.id AND e.looking) AS looking_elsewhere,
        n.state AS nar_state, n.attempts AS nar_attempts, n.reason AS nar_reason, n.message AS nar_message,
        n.not_before > now() AS nar_waits,
        to_char(n.not_before AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS nar_not_before,

@@ -208,6 +208,7 @@ WHERE n.file = ANY($1::text[]) AND n.state = 'stored' AND path.nar_id = n.id AND
 RETURNING path.id
 
 -- name: ForgetReferencesOfPaths
+WITH elsewhere AS (DELETE FROM path_elsewhere WHERE path_id = ANY($1::bigint[]))
 DELETE FROM path_reference WHERE referrer = ANY($1::bigint[])
 
 -- name: TellForgottenPaths

@@ -4,14 +4,16 @@
 CREATE TEMPORARY TABLE IF NOT EXISTS stage_root (hash text COLLATE "C" NOT NULL, name text NOT NULL)
 ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS stage_narinfo (
-    path_id bigint NOT NULL, name text NOT NULL, content bytea NOT NULL, url text NOT NULL, file text NOT NULL,
+    path_id bigint NOT NULL, upstream_id bigint NOT NULL, name text NOT NULL, content bytea NOT NULL,
+    url text NOT NULL, file text NOT NULL,
     compression text NOT NULL, nar_hash bytea NOT NULL, nar_size bigint NOT NULL, file_hash bytea,
     file_size bigint NOT NULL, narinfo_id bigint, nar_id bigint) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS stage_reference (
     referrer bigint NOT NULL, hash text COLLATE "C" NOT NULL, name text NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS stage_failure (
     path_id bigint NOT NULL, verdict text NOT NULL, reason text NOT NULL, message text NOT NULL,
-    attempts int NOT NULL, retry_ms bigint NOT NULL) ON COMMIT DELETE ROWS
+    attempts int NOT NULL, retry_ms bigint NOT NULL, ruled_out bigint[] NOT NULL, refused_reason text NOT NULL,
+    refused_message text NOT NULL) ON COMMIT DELETE ROWS
 
 -- name: NextReleaseToResolve
 SELECT r.id, r.channel, r.name, r.source_url, r.revision, r.upstream_id, u.url AS upstream_url, r.match,
@@ -26,7 +28,10 @@ SELECT r.id, r.channel, r.name, r.source_url, r.revision, r.upstream_id, u.url A
        r.exclude, r.force
 FROM release r JOIN upstream u ON u.id = r.upstream_id JOIN upstream_host h ON h.host = u.host
 WHERE r.state = 'walking' AND r.walked_at IS NULL AND r.not_before <= now() AND r.paused_at IS NULL
-      AND h.paused_at IS NULL AND (SELECT paused_at IS NULL FROM mirror)
+      AND (h.paused_at IS NULL
+           OR EXISTS (SELECT FROM upstream c JOIN upstream_host ch ON ch.host = c.host
+                      WHERE c.preference IS NOT NULL AND ch.paused_at IS NULL))
+      AND (SELECT paused_at IS NULL FROM mirror)
 ORDER BY r.priority DESC, r.id LIMIT 1
 
 -- name: LockRelease
@@ -124,22 +129,38 @@ WITH row AS (
 INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row
 
 -- name: NextFrontier
-SELECT p.id, p.hash, p.name, f.attempts
+SELECT p.id, p.hash, p.name, f.attempts, f.ruled_out, coalesce(f.reason, '') AS reason,
+       coalesce(f.message, '') AS message, f.ruled_out = '{}' AND f.reason IS NULL AS is_fresh
 FROM release_frontier f JOIN path p ON p.id = f.path_id
 WHERE f.release_id = $1 AND f.path_id > $2 AND f.not_before <= clock_timestamp()
+      AND (cardinality($4::bigint[]) = 0 OR NOT f.ruled_out @> $4::bigint[])
       AND p.state IN ('discovered', 'missing', 'set_aside')
 ORDER BY f.path_id LIMIT $3::bigint
 
 -- name: NextFrontierReady
-SELECT (extract(epoch FROM min(greatest(not_before, clock_timestamp())) - clock_timestamp()) * 1000)::bigint
-FROM release_frontier WHERE release_id = $1
+SELECT (extract(epoch FROM min(greatest(not_before, clock_timestamp())) FILTER (WHERE NOT others)
+                - clock_timestamp()) * 1000)::bigint,
+       coalesce(bool_or(others), false)
+FROM (SELECT not_before, cardinality($2::bigint[]) > 0 AND ruled_out @> $2::bigint[] AS others
+      FROM release_frontier WHERE release_id = $1) f
+
+-- name: ConfigureUpstream
+INSERT INTO upstream (url, preference, public_keys) VALUES ($1, $2, $3::text[])
+ON CONFLICT (url) DO UPDATE SET preference = excluded.preference, public_keys = excluded.public_keys
+RETURNING id
+
+-- name: ForgetOtherUpstreams
+UPDATE upstream SET preference = NULL, public_keys = '{}' WHERE preference IS NOT NULL AND NOT id = ANY($1::bigint[])
+
+-- name: HostIsPaused
+SELECT coalesce((SELECT paused_at IS NOT NULL FROM upstream_host WHERE host = $1), false)
 
 -- name: InsertWalkedNars
 INSERT INTO nar (upstream_id, url, file, nar_hash, nar_size, compression, file_hash, file_size, narinfo_id)
-SELECT DISTINCT ON (s.url, s.nar_hash) $1::bigint, s.url, s.file, s.nar_hash, s.nar_size, s.compression,
-       s.file_hash, s.file_size, s.narinfo_id
+SELECT DISTINCT ON (s.upstream_id, s.url, s.nar_hash) s.upstream_id, s.url, s.file, s.nar_hash, s.nar_size,
+       s.compression, s.file_hash, s.file_size, s.narinfo_id
 FROM stage_narinfo s WHERE s.narinfo_id IS NOT NULL
-ORDER BY s.url, s.nar_hash, s.path_id
+ORDER BY s.upstream_id, s.url, s.nar_hash, s.path_id
 ON CONFLICT (upstream_id, url, nar_hash) DO NOTHING
 
 -- name: PrepareWalkSave
@@ -156,8 +177,8 @@ SELECT nextval('narinfo_id_seq') FROM generate_series(1, $1::bigint)
 -- name: InsertPlainNars
 -- Answers only those that nobody knew.
 INSERT INTO nar (upstream_id, narinfo_id, url, file, nar_hash, nar_size, compression, file_hash, file_size)
-SELECT $1::bigint, s.* FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::text[],
-                                   $8::bytea[], $9::bigint[]) s
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::text[],
+                     $8::bytea[], $9::bigint[])
 ON CONFLICT (upstream_id, url, nar_hash) DO NOTHING
 RETURNING narinfo_id, id
 
@@ -210,13 +231,14 @@ ON CONFLICT DO NOTHING
 
 -- name: LockWalkedNars
 -- So that whoever stores such a NAR at this moment sees our paths, or we see its state.
-SELECT n.id FROM stage_narinfo s JOIN nar n ON n.upstream_id = $1 AND n.url = s.url AND n.nar_hash = s.nar_hash
+SELECT n.id
+FROM stage_narinfo s JOIN nar n ON n.upstream_id = s.upstream_id AND n.url = s.url AND n.nar_hash = s.nar_hash
 WHERE s.narinfo_id IS NOT NULL ORDER BY n.id FOR UPDATE OF n
 
 -- name: FindWalkedNars
 UPDATE stage_narinfo s SET nar_id = n.id
 FROM nar n
-WHERE s.narinfo_id IS NOT NULL AND n.upstream_id = $1 AND n.url = s.url AND n.nar_hash = s.nar_hash
+WHERE s.narinfo_id IS NOT NULL AND n.upstream_id = s.upstream_id AND n.url = s.url AND n.nar_hash = s.nar_hash
 
 -- name: ReviveWalkedNars
 UPDATE nar
@@ -227,6 +249,10 @@ RETURNING nar.id
 -- name: RevivePathsOfNars
 UPDATE path SET state = 'known', reason = NULL, message = NULL, attempts = 0, changed_at = now()
 WHERE nar_id = ANY($1::bigint[]) AND state IN ('missing', 'set_aside')
+
+-- name: LookElsewhereAnew
+-- What other upstreams said of a NAR that could not be had is of the past.
+DELETE FROM path_elsewhere e USING stage_narinfo s WHERE e.path_id = s.path_id AND s.narinfo_id IS NOT NULL
 
 -- name: ForgetOldReferences
 -- Of paths whose narinfo was replaced.
@@ -262,7 +288,8 @@ WHERE p.id = f.path_id AND f.verdict <> 'later' AND p.state IN ('discovered', 'm
 
 -- name: DelayWalkedPaths
 UPDATE release_frontier w
-SET attempts = f.attempts, not_before = clock_timestamp() + f.retry_ms * interval '1 millisecond'
+SET attempts = f.attempts, not_before = clock_timestamp() + f.retry_ms * interval '1 millisecond',
+    ruled_out = f.ruled_out, reason = nullif(f.refused_reason, ''), message = nullif(f.refused_message, '')
 FROM stage_failure f
 WHERE w.release_id = $1 AND w.path_id = f.path_id AND f.verdict = 'later'
 

@@ -40,12 +40,20 @@ std::string LinkMetadata(std::uint64_t byte_offset, std::uint64_t block_offset,
       byte_offset, block_offset, block_length, byte_length);
 }
 
-std::string MirrorJsonText(std::string_view upstream, std::span<const std::string> public_keys,
+std::string MirrorJsonText(std::span<const std::string> upstreams,
+                           std::span<const std::string> public_keys,
                            std::span<const PublishedShard> shards, ByteView predecessor) {
   using Json = nlohmann::ordered_json;
   Json json;
   json["formatVersion"] = 1;
-  json["upstream"] = upstream;
+  // What readers knew when there was one.
+  json["upstream"] = upstreams.front();
+  if (upstreams.size() > 1) {
+    json["upstreams"] = Json::array();
+    for (const std::string& upstream : upstreams) {
+      json["upstreams"].push_back(upstream);
+    }
+  }
   json["publicKeys"] = Json::array();
   for (const std::string& key : public_keys) {
     json["publicKeys"].push_back(key);

@@ -30,9 +30,11 @@ struct PublishedShard {
   std::uint64_t bytes = 0;   // of its content
 };
 
-// The text of /mirror.json (mirror_json.h); the same values give the same bytes. `predecessor`: the
-// key of the mirror that this one replaces; empty: none.
-std::string MirrorJsonText(std::string_view upstream, std::span<const std::string> public_keys,
+// The text of /mirror.json (mirror_json.h); the same values give the same bytes. `upstreams`: at
+// least one, the preferred one first. `predecessor`: the key of the mirror that this one replaces;
+// empty: none.
+std::string MirrorJsonText(std::span<const std::string> upstreams,
+                           std::span<const std::string> public_keys,
                            std::span<const PublishedShard> shards, ByteView predecessor = {});
 
 }  // namespace hnx::mirror

@@ -80,7 +80,8 @@ std::string FileOf(int nar) {
 }
 
 StoreRig::StoreRig(std::string database_uri) : uri(std::move(database_uri)) {
-  description = {.upstream = "http://upstream", .public_keys = {"k-1:abc="}, .cache_info = "x\n"};
+  description = {
+      .upstreams = {"http://upstream"}, .public_keys = {"k-1:abc="}, .cache_info = "x\n"};
   pool = std::make_unique<PgPool>(uri);
   releases = std::make_unique<PgReleaseStore>(*pool);
   control = std::make_unique<PgControlStore>(*pool);
@@ -156,7 +157,7 @@ void StoreRig::Walk(ReleaseId release, const FakeUpstream& upstream) {
   for (;;) {
     while (Must(walk->ExpandKnown(release, 3)) > 0) {
     }
-    const Frontier frontier = Must(walk->NextFrontier(release, 0, 10));
+    const Frontier frontier = Must(walk->NextFrontier(release, 0, 10, {}));
     if (frontier.paths.empty()) {
       break;
     }

@@ -24,6 +24,8 @@ class WalkDatabase {
   static void KillServer();
 
   coordinator::PgWalkStore& store() { return *store_; }
+  coordinator::PgPool& pool() { return *pool_; }
+  const coordinator::PgLeader& leader() const { return *leader_; }
   const std::string& uri() const { return uri_; }
 
   // A row as Submit makes it, still resolving.

@@ -120,7 +120,7 @@ TEST_F(WalkStoreTest, APathKnownFromOneReleaseStillJoinsTheNext) {
   const SaveOutcome outcome = Save(second, {InfoOf(2, 2, {3})});
   EXPECT_EQ(outcome.paths_discovered, 1U);
   EXPECT_TRUE(outcome.discovered.empty()) << "somebody knew it: the frontier tells what it needs";
-  const auto frontier = database_.store().NextFrontier(second, 0, 10);
+  const auto frontier = database_.store().NextFrontier(second, 0, 10, {});
   ASSERT_TRUE(frontier.has_value());
   ASSERT_EQ(frontier->paths.size(), 1U);
   EXPECT_EQ(frontier->paths[0].hash, HashOf(3));

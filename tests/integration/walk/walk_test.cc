@@ -72,9 +72,17 @@ class WalkTest : public ::testing::Test {
         .base = milliseconds(1), .cap = milliseconds(5), .retry_after_cap = milliseconds(20)};
     return options;
   }
+  // The walk's one upstream is the server, whose narinfos are believed by this key.
+  WalkPolicies Believing(const std::string& key) {
+    const WalkPolicy policy{*nix::TrustedKeys::ParseText(key), {}, {}};
+    const std::vector<ConfiguredUpstream> configured{{.url = UpstreamUrl(), .public_keys = {}}};
+    const auto ids = database_.store().ConfigureUpstreams(configured);
+    EXPECT_TRUE(ids.has_value());
+    return {.upstreams = {{ids->front(), UpstreamUrl(), policy}}, .folders = policy};
+  }
   std::unique_ptr<Walker> MakeWalker() {
-    WalkPolicy policy{*nix::TrustedKeys::ParseText(cache_.public_key()), {}, {}};
-    return std::make_unique<Walker>(client_, database_.store(), policy, Impatient());
+    return std::make_unique<Walker>(client_, database_.store(), Believing(cache_.public_key()),
+                                    Impatient());
   }
   bool IsWalked(ReleaseId release) {
     return database_.Ask("SELECT walked_at IS NOT NULL FROM release WHERE id = " +
@@ -182,8 +190,7 @@ TEST_F(WalkTest, AnUpstreamThatAskedForAPauseIsNotAskedForAnythingUntilItsEnd) {
   const ReleaseId release = Submit(cache_.Roots());
   WalkOptions options = Impatient();
   options.upstream_pauses.retry_after_cap = milliseconds(3'600'000);
-  WalkPolicy policy{*nix::TrustedKeys::ParseText(cache_.public_key()), {}, {}};
-  Walker walker(client_, database_.store(), policy, options);
+  Walker walker(client_, database_.store(), Believing(cache_.public_key()), options);
   EXPECT_FALSE(Walk(walker, release, 30));
   EXPECT_EQ(server_.Count("/nix-cache-info"), 1);
   database_.Ask("UPDATE upstream_host SET paused_until = '-infinity' RETURNING 1");
@@ -243,13 +250,13 @@ TEST_F(WalkTest, AnAbandonedWalkGoesOnWhereItsLastSaveWas) {
   ServeAll();
   const ReleaseId release = Submit(cache_.Roots());
   {
-    auto source = MakeHttpNarInfoSource(client_, UpstreamUrl());
     const auto walk_release = database_.store().NextReleaseToWalk();
     ASSERT_TRUE(walk_release && *walk_release);
-    WalkPolicy policy{*nix::TrustedKeys::ParseText(cache_.public_key()), {}, {}};
-    auto verifier = std::make_shared<NarInfoVerifier>(policy, 1, 1000);
+    auto verifier = std::make_shared<NarInfoVerifier>(1, 1000);
     const WalkOptions options = Impatient();
-    ReleaseWalk walk(**walk_release, database_.store(), *source, verifier, options, Clock::Real());
+    WalkUpstream upstream(Believing(cache_.public_key()).upstreams[0], client_, database_.store(),
+                          options.walk_window_max, options.upstream_pauses, Clock::Real());
+    ReleaseWalk walk(**walk_release, database_.store(), {&upstream}, verifier, options);
     const auto outcome = walk.Run([&] { return walk.statistics().narinfos_saved >= 100; });
     ASSERT_TRUE(outcome.has_value());
     EXPECT_EQ(outcome->end, WalkEnd::kStopping);
@@ -272,8 +279,7 @@ TEST_F(WalkTest, CyclesAndSelfReferencesEnd) {
   ASSERT_TRUE(key.has_value());
   Serve(0, {Answer(200, nix::RenderNarInfo(fields_a, &*key))});
   Serve(1, {Answer(200, nix::RenderNarInfo(fields_b, &*key))});
-  WalkPolicy policy{*nix::TrustedKeys::ParseText(key->public_key().ToString()), {}, {}};
-  Walker walker(client_, database_.store(), policy, Impatient());
+  Walker walker(client_, database_.store(), Believing(key->public_key().ToString()), Impatient());
   ASSERT_TRUE(Walk(walker, Submit({0})));
   EXPECT_EQ(States(), std::vector<std::string>{"known 2"});
 }

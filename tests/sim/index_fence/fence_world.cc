@@ -225,7 +225,8 @@ void FenceWorker::Recorded(const hyper::DriveKey& key, const hyper::DriveHead& h
 FenceWorld::FenceWorld(const std::string& database_uri, fs::path folder)
     : folder_(std::move(folder)), database_(std::make_unique<pqxx::connection>(database_uri)) {
   key_.fill(std::byte{9});
-  description_ = {.upstream = "http://upstream", .public_keys = {"k-1:abc="}, .cache_info = "x\n"};
+  description_ = {
+      .upstreams = {"http://upstream"}, .public_keys = {"k-1:abc="}, .cache_info = "x\n"};
   pool_ = std::make_unique<coordinator::PgPool>(database_uri);
   leader_ = std::make_unique<coordinator::PgLeader>(*pool_, "replica");
   log_ = std::make_unique<coordinator::PgPublishStore>(*pool_, *leader_, description_);

@@ -39,10 +39,20 @@ TEST(PublishFormatTest, MirrorJsonIsTheReadersOwn) {
                       .length = shard.length,
                       .bytes = shard.bytes});
   }
-  EXPECT_EQ(MirrorJsonText(mirror.upstream, mirror.public_keys, shards), mirror.Serialize());
+  const std::vector<std::string> one{mirror.upstream};
+  EXPECT_EQ(MirrorJsonText(one, mirror.public_keys, shards), mirror.Serialize());
   mirror.predecessor = Key(9);
-  EXPECT_EQ(MirrorJsonText(mirror.upstream, mirror.public_keys, shards, Key(9).bytes()),
-            mirror.Serialize());
+  EXPECT_EQ(MirrorJsonText(one, mirror.public_keys, shards, Key(9).bytes()), mirror.Serialize());
+}
+
+TEST(PublishFormatTest, SeveralUpstreamsStandBesideTheOneThatOlderReadersKnow) {
+  MirrorJson mirror;
+  mirror.upstream = "https://cache.nixos.org";
+  mirror.upstreams = {"https://cache.nixos.org", "https://cache.example.org"};
+  const std::string text = MirrorJsonText(mirror.upstreams, {}, {});
+  EXPECT_EQ(text, mirror.Serialize());
+  EXPECT_NE(text.find("\"upstream\": \"https://cache.nixos.org\""), std::string::npos) << text;
+  EXPECT_EQ(MirrorJson::Parse(text).value(), mirror);
 }
 
 }  // namespace
