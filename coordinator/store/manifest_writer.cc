@@ -68,20 +68,27 @@ std::string ManifestStart(const pqxx::row& head) {
       number("set_aside"), number("blocked"), number("nars"), number("bytes"), number("drift"));
 }
 
+// Where the published paths are from; empty when that is the one upstream that the head names.
+std::string ManifestUpstreamsText(PgTransaction& transaction, ReleaseId release,
+                                  const pqxx::row& head) {
+  std::string items;
+  bool others = false;
+  for (const pqxx::row& row : transaction.Exec(sql::kManifestUpstreams, release)) {
+    others = others || row["url"].as<std::string>() != head["upstream"].as<std::string>();
+    items += fmt::format(R"({}{{"url":{},"paths":{}}})", items.empty() ? "\n" : ",\n",
+                         Quoted(row["url"]), row["paths"].as<std::int64_t>());
+  }
+  return others ? "\"upstreams\":[" + items + "],\n" : "";
+}
+
 Result<ArtifactId> WriteManifestFile(PgTransaction& transaction, PgArtifacts& artifacts,
                                      ReleaseId release, const pqxx::row& head) {
   HNX_ASSIGN_OR_RETURN(auto writer, artifacts.NewArtifact());
   HashedArtifact out(std::move(writer));
   HNX_TRY(out.Append(ManifestStart(head)));
-  HNX_TRY(out.Append("\"upstreams\":["));
+  HNX_TRY(out.Append(ManifestUpstreamsText(transaction, release, head)));
+  HNX_TRY(out.Append("\"releaseFiles\":["));
   const char* separator = "\n";
-  for (const pqxx::row& row : transaction.Exec(sql::kManifestUpstreams, release)) {
-    HNX_TRY(out.Append(fmt::format("{}{{\"url\":{},\"paths\":{}}}", separator, Quoted(row["url"]),
-                                   row["paths"].as<std::int64_t>())));
-    separator = ",\n";
-  }
-  HNX_TRY(out.Append("],\n\"releaseFiles\":["));
-  separator = "\n";
   for (const pqxx::row& row : transaction.Exec(sql::kListReleaseFiles, release)) {
     HNX_TRY(out.Append(fmt::format("{}{{\"name\":{},\"size\":{},\"sha256\":\"{}\"}}", separator,
                                    Quoted(row["name"]), row["size_bytes"].as<std::int64_t>(),
