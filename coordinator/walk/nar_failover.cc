@@ -126,7 +126,7 @@ Result<std::vector<UpstreamId>> NarFailover::Askable() {
 }
 
 std::shared_ptr<NarFailover::Reading> NarFailover::Ask(const std::vector<ElsewherePath>& paths) {
-  const auto reading = std::make_shared<Reading>(paths.size());
+  auto reading = std::make_shared<Reading>(paths.size());
   for (std::size_t i = 0; i < paths.size(); ++i) {
     if (paths[i].upstream == 0 || !Find(paths[i].upstream).MayAsk()) {
       continue;

@@ -29,6 +29,8 @@ class NarFailover final : public LoopService {
               const WalkFailureOptions& failures, const RetryPolicy& upstream_pauses,
               const Clock& clock = Clock::Real());
   ~NarFailover() override { Stop(); }
+  NarFailover(const NarFailover&) = delete;
+  NarFailover& operator=(const NarFailover&) = delete;
 
   // Asks for some paths, waits for the answers and saves them.
   std::chrono::milliseconds RunOnce() override;

@@ -16,6 +16,7 @@ constexpr std::string_view kFolderScheme = "file://";
 
 std::vector<WalkUpstream*> Pointers(const std::vector<std::unique_ptr<WalkUpstream>>& upstreams) {
   std::vector<WalkUpstream*> pointers;
+  pointers.reserve(upstreams.size());
   for (const auto& upstream : upstreams) {
     pointers.push_back(upstream.get());
   }
