@@ -58,14 +58,16 @@ TEST(IndexLayoutTest, ASafeNameIsOnePartOfAPath) {
 }
 
 TEST(MirrorJsonTest, ReadsWhatItWrites) {
-  MirrorJson mirror{"https://cache.example.org", {"k-1:AAAA"}, {}, KeyOf(3), std::nullopt, 7};
+  MirrorJson mirror{"https://cache.example.org", {}, {"k-1:AAAA"}, {}, KeyOf(3), std::nullopt, 7};
   mirror.shards.push_back({KeyOf(1), KeyOf(2), 10, 20});
   EXPECT_EQ(Must(MirrorJson::Parse(mirror.Serialize())), mirror);
   EXPECT_EQ(mirror.Serialize(), mirror.Serialize());
+  mirror.upstreams = {"https://cache.example.org", "https://other.example.org"};
+  EXPECT_EQ(Must(MirrorJson::Parse(mirror.Serialize())), mirror);
 }
 
 TEST(MirrorJsonTest, RefusesWhatItCannotTrust) {
-  MirrorJson mirror{"u", {}, {{KeyOf(1), KeyOf(2), 10, 20}}, std::nullopt, std::nullopt, 0};
+  MirrorJson mirror{"u", {}, {}, {{KeyOf(1), KeyOf(2), 10, 20}}, std::nullopt, std::nullopt, 0};
   const std::string good = mirror.Serialize();
   const auto with = [&](std::string_view from, std::string_view to) {
     std::string text = good;
