@@ -44,6 +44,7 @@ class LimitedFetcher final : public Fetcher, private LoopService {
   std::chrono::milliseconds RunOnce() override;
 
  private:
+  using LoopService::Start;  // of its thread
   class LimitedTransfer;
   struct Host;
 
