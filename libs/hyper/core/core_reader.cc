@@ -75,6 +75,8 @@ class CoreReader::Impl {
 
   std::unique_ptr<CoreStorage> storage;
   std::unique_ptr<CoreView> view;
+  // What the caller was told of: reads move the view too.
+  OplogMark told;
   bool secret_key_here = false;
 };
 
@@ -84,11 +86,14 @@ CoreReader::~CoreReader() = default;
 Result<std::unique_ptr<CoreReader>> CoreReader::Open(std::unique_ptr<CoreStorage> storage) {
   auto impl = std::make_unique<Impl>(std::move(storage));
   HNX_ASSIGN_OR_RETURN(impl->view, impl->LoadView());
+  impl->told = impl->view->loaded().mark;
   return std::unique_ptr<CoreReader>(new CoreReader(std::move(impl)));
 }
 
 Result<bool> CoreReader::Refresh() {
-  return impl_->Refresh();
+  HNX_TRY(impl_->Refresh());
+  const OplogMark& now = impl_->view->loaded().mark;
+  return std::exchange(impl_->told, now) != now;
 }
 
 const CoreKey& CoreReader::key() const {

@@ -1,9 +1,10 @@
 // CoreReader: a live, read-only view of a core while another thread or process appends to, flushes
 // and clears it. It writes nothing and needs no lock but the shared one on a range of `data`.
 //
-// The view stands at one head until Refresh moves it. The head may be one that the writer's machine
-// would still lose in a power cut, or that was not accepted by whoever decides about it: a process
-// that announces heads to others takes them from the writer, not from here.
+// The view stands at one head until Refresh, or a read that says so, moves it. The head may be one
+// that the writer's machine would still lose in a power cut, or that was not accepted by whoever
+// decides about it: a process that announces heads to others takes them from the writer, not from
+// here.
 //
 // Blocks come verified against the signed roots. A block that the writer cleared in the meantime is
 // kNotFound, never zeros.
@@ -37,8 +38,9 @@ class CoreReader {
   CoreReader(const CoreReader&) = delete;
   CoreReader& operator=(const CoreReader&) = delete;
 
-  // Moves to the newest head and the newest bitfield; true when anything changed. Two small reads
-  // when nothing did. On an error the view stays as it was.
+  // Moves to the newest head and the newest bitfield; true when anything changed since it was
+  // called last, also when a read below has seen it already. Two small reads when nothing did. On
+  // an error the view stays as it was.
   Result<bool> Refresh();
 
   const CoreKey& key() const;

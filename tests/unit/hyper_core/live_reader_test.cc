@@ -199,6 +199,19 @@ TEST(CoreReaderTest, SeesNewHeadsOnlyWhenRefreshed) {
   EXPECT_EQ(ToString(Must(reader->Get(BlockIndex(0)))), "new");
 }
 
+TEST(CoreReaderTest, RefreshTellsOfWhatAReadHasSeenBefore) {
+  const auto files = std::make_shared<MemoryCoreFiles>();
+  auto core = Must(Hypercore::Create(std::make_unique<MemoryCoreStorage>(files), SevenCore()));
+  const ByteView block = AsBytes("old");
+  Must(core->Append(std::span(&block, 1)));
+  auto reader = Must(CoreReader::Open(std::make_unique<MemoryCoreStorage>(files)));
+  Must(core->Append(std::span(&block, 1)));
+  EXPECT_TRUE(Must(reader->StillThere(BlockIndex(0), Must(reader->Locate(BlockIndex(0))))));
+  EXPECT_EQ(reader->length(), 2U);
+  EXPECT_TRUE(Must(reader->Refresh()));
+  EXPECT_FALSE(Must(reader->Refresh()));
+}
+
 TEST(CoreReaderTest, KeepsItsViewWhenTheNewOneDoesNotVerify) {
   const auto files = std::make_shared<MemoryCoreFiles>();
   auto core = Must(Hypercore::Create(std::make_unique<MemoryCoreStorage>(files), SevenCore()));
