@@ -66,6 +66,8 @@ Result<void> FallbackFile::Begin(std::uint64_t offset) const {
   // Whatever `offset` is: it comes from its beginning.
   const auto first = (*download)->WaitBeyond(0, Clock::Real().Steady() + kFallbackFirstByteMax);
   if (first || size_bytes_ == 1) {
+    MutexLock lock(mutex_);
+    begun_ = *download;
     return {};
   }
   return Error{ErrorCode::kAborted, first.error().message};
@@ -88,9 +90,19 @@ Result<void> FallbackFile::Write(std::uint64_t offset, std::uint64_t length,
   return WriteFromFallback(offset, length, body);
 }
 
+Result<std::shared_ptr<NarDownload>> FallbackFile::Download() const {
+  {
+    MutexLock lock(mutex_);
+    if (begun_) {
+      return begun_;
+    }
+  }
+  return nars_.Join(nar_);
+}
+
 Result<void> FallbackFile::WriteFromFallback(std::uint64_t offset, std::uint64_t length,
                                              http::BodyPipe& body) const {
-  HNX_ASSIGN_OR_RETURN(const auto download, nars_.Join(nar_));
+  HNX_ASSIGN_OR_RETURN(const auto download, Download());
   HNX_TRY(CheckSize(download->size_bytes()));
   const auto left = std::make_shared<std::atomic<bool>>(false);
   body.OnAbandon([download, left] {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 
+#include "base/mutex.h"
 #include "gateway/fallback/fallback_nars.h"
 #include "gateway/substituter/mirror_source.h"
 #include "gateway/substituter/nar_metrics.h"
@@ -31,6 +32,7 @@ class FallbackFile final : public FarBytes {
  private:
   // What the fallback has is the same file, as far as can be told before.
   Result<void> CheckSize(std::uint64_t size_bytes) const;
+  Result<std::shared_ptr<NarDownload>> Download() const HNX_EXCLUDES(mutex_);
   Result<void> WriteFromFallback(std::uint64_t offset, std::uint64_t length,
                                  http::BodyPipe& body) const;
 
@@ -40,6 +42,9 @@ class FallbackFile final : public FarBytes {
   FallbackNars& nars_;
   const NarMetrics counted_;
   mutable std::atomic<bool> from_peers_{false};
+  // What Begin waited for: by the time of Write it may have ended, and is not begun again for that.
+  mutable Mutex mutex_;
+  mutable std::shared_ptr<NarDownload> begun_ HNX_GUARDED_BY(mutex_);
 };
 
 }  // namespace hnx::gateway

@@ -79,7 +79,7 @@ test('commands', async ({ scratch, owns }) => {
   checkEqual(`the exit status of import (${imported.stderr.slice(-300)})`, imported.status, 0)
   checkEqual('NARs fetched by an import', [...channel.narRequests()], before)
   const [{ channel: listName, name: listed }] = second.status().releases
-  await until('the gateway shows the import', 10_000, () => second.get(`/channels/${listName}/${listed}/manifest.json`))
+  await second.manifest(listed, listName)
   await compareWithUpstream(second, expected)
   const nowhere = second.run('coordinator', 'import', '--coordinator', second.address, '--from-dir', scratch)
   check(nowhere.status !== 0 && /nix-cache-info/.test(nowhere.stderr), `import of no cache: ${nowhere.stderr}`)

@@ -151,5 +151,7 @@ test('limits', async ({ scratch, owns }) => {
   for (const worker of mirror.status().workers) check(worker.bytes_stored > 0, `${worker.name} stored nothing`)
   const nars = upstream.nars().map(({ url }) => url)
   checkEqual('NARs that came twice', nars.filter((url, at) => nars.indexOf(url) !== at), [])
+  const [{ channel: listName, name: listed }] = mirror.status().releases
+  await mirror.manifest(listed, listName) // waits until the gateway shows it
   await compareWithUpstream(mirror, expected)
 })
