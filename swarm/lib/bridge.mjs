@@ -4,6 +4,7 @@ import Hyperswarm from 'hyperswarm'
 
 import { BackEnd } from './back_end.mjs'
 import { seedOfBackEnd } from './identity.mjs'
+import { DIALS_AT_ONCE_MAX } from './limits.mjs'
 
 export class Bridge {
   // `options`: see options.mjs. `seed`: see identity.mjs.
@@ -16,7 +17,8 @@ export class Bridge {
       swarm: new Hyperswarm({
         dht: this.dht,
         keyPair: DHT.keyPair(seedOfBackEnd(seed, socketPath)),
-        maxPeers: options.peersMax
+        maxPeers: options.peersMax,
+        maxParallel: DIALS_AT_ONCE_MAX
       }),
       peersMax: options.peersMax,
       queuedBytesMax: options.queuedBytesMax,

@@ -23,6 +23,9 @@ export const LOOKUP_AGAIN_MS_MIN = 5_000
 export const LOOKUP_AGAIN_MS_MAX = 300_000
 // Topics that are being joined, left or looked up at a time: each is some 20 to 40 UDP round trips.
 export const QUERIES_AT_ONCE_MAX = 16
+// Peers of a topic that are dialled at a time. Those that died without leaving take 8 s each to be given up, and the DHT names
+// them for some 20 minutes; hyperswarm's own 3 would let a few of them hide who is alive.
+export const DIALS_AT_ONCE_MAX = 16
 // How long peers that were found may take to be tried before the state says `settled` all the same.
 export const SETTLE_MS_MAX = 30_000
 // Hyperswarm tries a peer that it could not reach again after 1 to 2 s: so long `settled` waits when nobody was reached.

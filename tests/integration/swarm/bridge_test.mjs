@@ -8,6 +8,8 @@ import { BackEndStandIn } from './back_end_stand_in.mjs'
 import { next, Stage, within } from './words.mjs'
 
 const MESSAGE_BYTES_MAX = 16_777_198
+// So long hyperdht waits for a peer that does not answer.
+const DEAD_AFTER_MS = 8_000
 
 async function stage (t, bridgeArgs = []) {
   const stage = new Stage(t)
@@ -83,6 +85,20 @@ test('the back end finds a stock peer by a lookup', async (t) => {
     topic: topic.toString('hex'), announce: false, lookup: true, announced: false, looked_up: true, peers: 1, connections: 1
   }])
   assert.equal(state.public_key, (await peer).bridgeKey.toString('hex'))
+})
+
+test('peers that died without leaving do not hide the one that lives', async (t) => {
+  const s = await stage(t)
+  const topic = randomBytes(32)
+  const announced = (swarm) => within(swarm.join(topic, { server: true, client: false }).flushed(), 'announcing')
+  const dead = Array.from({ length: 12 }, () => s.swarm())
+  await Promise.all(dead.map(announced))
+  await Promise.all(dead.map(({ dht }) => dht.destroy({ force: true })))
+  const alive = s.swarm()
+  await announced(alive)
+  const found = next(s.backEnd, 'peer', ({ remotePublicKey }) => remotePublicKey.equals(alive.keyPair.publicKey), DEAD_AFTER_MS - 1000)
+  s.backEnd.desire([{ topic, lookup: true }])
+  await found
 })
 
 test('messages keep their boundaries, from one byte to the longest, both ways', async (t) => {
