@@ -188,8 +188,11 @@ bool MirrorReader::IsListed(const DriveKey& shard) const {
 Result<std::shared_ptr<const hyper::DriveView>> MirrorReader::NewerShardView(
     const DriveKey& key) const {
   HNX_ASSIGN_OR_RETURN(auto reader, impl_->Shard(key));
-  HNX_ASSIGN_OR_RETURN(const bool moved, reader->Refresh());
-  return moved ? std::shared_ptr<const hyper::DriveView>(std::move(reader)) : nullptr;
+  if (reader != nullptr) {
+    // Also when it did not move: another thread may have moved it since the caller looked.
+    HNX_TRY(reader->Refresh());
+  }
+  return std::shared_ptr<const hyper::DriveView>(std::move(reader));
 }
 
 }  // namespace hnx::mirror

@@ -58,7 +58,8 @@ class MirrorView {
   Result<std::optional<MirrorFile>> ResolveNar(std::string_view file) const;
 
  protected:
-  // The entry was not in this view of the shard: a newer view, or nullptr when there is none.
+  // The entry was not in a view of the shard: a view made or moved since, as another thread may
+  // have moved the shard in between. nullptr: it cannot be opened.
   virtual Result<std::shared_ptr<const hyper::DriveView>> NewerShardView(
       const hyper::DriveKey& key) const = 0;
 };

@@ -101,12 +101,11 @@ class RemoteMirrorView final : public MirrorView {
   Result<std::shared_ptr<const DriveView>> NewerShardView(const DriveKey& key) const override {
     HNX_ASSIGN_OR_RETURN(const auto drive, mirror_->Shard(key));
     const std::uint64_t published = description_->listed.at(key);
-    if (drive->version() >= published) {
-      return std::shared_ptr<const DriveView>();
-    }
-    const Result<void> grown = drive->WaitForVersion(published - 1, limits_);
-    if (!grown && grown.error().code != ErrorCode::kDeadlineExceeded) {
-      return grown.error();
+    if (drive->version() < published) {
+      const Result<void> grown = drive->WaitForVersion(published - 1, limits_);
+      if (!grown && grown.error().code != ErrorCode::kDeadlineExceeded) {
+        return grown.error();
+      }
     }
     return drive->View(limits_);
   }

@@ -1,3 +1,6 @@
+#include <atomic>
+#include <thread>
+
 #include <fmt/core.h>
 
 #include "drive_fixture.h"
@@ -210,6 +213,38 @@ TEST_F(MirrorReaderTest, PicksUpWhatIsPublishedLater) {
   Publish({});
   EXPECT_TRUE(Must(mirror->Refresh()));
   EXPECT_EQ(NarOf(*mirror, "b"), "absent") << "its shard is listed no more";
+}
+
+TEST_F(MirrorReaderTest, WhatTheIndexLinksToIsThereForAllWhoAskAtOnce) {
+  constexpr int kThreads = 4;
+  constexpr int kFiles = 100;
+  const auto put = [this](const std::string& file) {
+    Must(shard_.drive->Put(NarPath(file), AsBytes(file)));
+    Link(file, shard_.drive->key());
+  };
+  Publish({shard_.drive->key()});
+  put("0");
+  auto mirror = Open();
+  ASSERT_EQ(NarOf(*mirror, "0"), "0");  // its shard is open from now on
+  std::atomic<int> absent = 0;
+  for (int number = 1; number <= kFiles; ++number) {
+    const std::string file = std::to_string(number);
+    put(file);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&] {
+        while (!Must(mirror->index()->Entry(NarPath(file)))) {
+          std::this_thread::yield();
+        }
+        absent += Must(mirror->ResolveNar(file)) ? 0 : 1;
+      });
+    }
+    EXPECT_TRUE(Must(mirror->Refresh()));
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+  }
+  EXPECT_EQ(absent, 0);
 }
 
 TEST_F(MirrorReaderTest, ReadsFilesOfTheIndexWithALimit) {
