@@ -51,6 +51,19 @@ Result<const Json*> List(const Json& object, const char* name, std::size_t count
   return &*found;
 }
 
+Result<std::vector<std::string>> Texts(const Json& object, const char* name,
+                                       std::size_t count_max) {
+  HNX_ASSIGN_OR_RETURN(const Json* list, List(object, name, count_max));
+  std::vector<std::string> texts;
+  for (const Json& item : *list) {
+    if (!item.is_string()) {
+      return Malformed(fmt::format("\"{}\" lists something that is no string", name));
+    }
+    texts.push_back(item.get<std::string>());
+  }
+  return texts;
+}
+
 Result<DriveKey> HexKey(const Json& object, const char* name) {
   HNX_ASSIGN_OR_RETURN(const std::string text, Text(object, name));
   if (text.size() != DriveKey::kHexChars) {
@@ -105,24 +118,12 @@ Result<MirrorJson> MirrorJson::Parse(std::string_view text) {
   }
   MirrorJson mirror;
   HNX_ASSIGN_OR_RETURN(mirror.upstream, Text(json, "upstream"));
-  if (json.contains("upstreams")) {
-    constexpr std::size_t kUpstreamsMax = 64;
-    HNX_ASSIGN_OR_RETURN(const Json* upstreams, List(json, "upstreams", kUpstreamsMax));
-    for (const Json& upstream : *upstreams) {
-      if (!upstream.is_string()) {
-        return Malformed("an upstream is no string");
-      }
-      mirror.upstreams.push_back(upstream.get<std::string>());
-    }
-  }
+  constexpr std::size_t kUpstreamsMax = 64;
   constexpr std::size_t kPublicKeysMax = 64;
-  HNX_ASSIGN_OR_RETURN(const Json* keys, List(json, "publicKeys", kPublicKeysMax));
-  for (const Json& key : *keys) {
-    if (!key.is_string()) {
-      return Malformed("a public key is no string");
-    }
-    mirror.public_keys.push_back(key.get<std::string>());
+  if (json.contains("upstreams")) {
+    HNX_ASSIGN_OR_RETURN(mirror.upstreams, Texts(json, "upstreams", kUpstreamsMax));
   }
+  HNX_ASSIGN_OR_RETURN(mirror.public_keys, Texts(json, "publicKeys", kPublicKeysMax));
   HNX_ASSIGN_OR_RETURN(const Json* shards, List(json, "shards", kMirrorShardsMax));
   std::set<DriveKey> seen;
   for (const Json& item : *shards) {
