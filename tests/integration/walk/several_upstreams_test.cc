@@ -76,29 +76,13 @@ class SeveralUpstreamsTest : public ::testing::Test {
   }
 
   ReleaseId Submit() {
-    const ReleaseId release = database_.AddRelease("test", RootOf(first_));
-    std::vector<PathName> names;
+    std::vector<nix::StorePath> roots;
     for (const std::uint64_t root : cache_.Roots()) {
-      const nix::StorePath path = cache_.Path(root);
-      names.push_back({std::string(path.hash_part()), std::string(path.name())});
+      roots.push_back(cache_.Path(root));
     }
-    EXPECT_TRUE(database_.store().AddRoots(release, names).has_value());
-    EXPECT_TRUE(database_.store().BeginWalk(release).has_value());
-    return release;
+    return database_.AddWalk(RootOf(first_), roots);
   }
-  WalkOptions Impatient() const {
-    WalkOptions options;
-    options.walk_window_max = 32;
-    options.walk_batch = 8;
-    options.failures.refused = {.base = milliseconds(1), .cap = milliseconds(5)};
-    options.failures.transient = {.base = milliseconds(1),
-                                  .cap = milliseconds(5),
-                                  .retry_after_cap = milliseconds(20),
-                                  .attempts_max = 4};
-    options.upstream_pauses = {
-        .base = milliseconds(1), .cap = milliseconds(5), .retry_after_cap = milliseconds(20)};
-    return options;
-  }
+  static WalkOptions Impatient() { return test::ImpatientWalk(32, 8); }
   // In the order of preference, each with its key.
   WalkPolicies Policies(const std::vector<const FaultHttpServer*>& servers) {
     std::vector<ConfiguredUpstream> configured;

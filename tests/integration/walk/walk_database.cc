@@ -1,5 +1,6 @@
 #include "walk_database.h"
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <thread>
@@ -66,6 +67,21 @@ void RunAlone(const std::string& statement) {
 
 }  // namespace
 
+coordinator::WalkOptions ImpatientWalk(std::size_t window_max, std::size_t batch) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds kBase{1};
+  constexpr milliseconds kCap{5};
+  constexpr milliseconds kRetryAfterCap{20};
+  coordinator::WalkOptions options;
+  options.walk_window_max = window_max;
+  options.walk_batch = batch;
+  options.failures.refused = {.base = kBase, .cap = kCap};
+  options.failures.transient = {
+      .base = kBase, .cap = kCap, .retry_after_cap = kRetryAfterCap, .attempts_max = 4};
+  options.upstream_pauses = {.base = kBase, .cap = kCap, .retry_after_cap = kRetryAfterCap};
+  return options;
+}
+
 void WalkDatabase::KillServer() {
   SharedServer::Instance().Kill();
 }
@@ -120,6 +136,18 @@ std::vector<std::string> WalkDatabase::AskAll(const std::string& query) {
   }
   work.commit();
   return answers;
+}
+
+coordinator::ReleaseId WalkDatabase::AddWalk(const std::string& upstream_url,
+                                             const std::vector<nix::StorePath>& roots) {
+  const coordinator::ReleaseId release = AddRelease("test", upstream_url);
+  std::vector<coordinator::PathName> names;
+  for (const nix::StorePath& root : roots) {
+    names.push_back({std::string(root.hash_part()), std::string(root.name())});
+  }
+  EXPECT_TRUE(store_->AddRoots(release, names).has_value());
+  EXPECT_TRUE(store_->BeginWalk(release).has_value());
+  return release;
 }
 
 std::string WalkDatabase::Ask(const std::string& query) {

@@ -10,8 +10,13 @@
 #include "coordinator/store/pg_pool.h"
 #include "coordinator/store/pg_walk_store.h"
 #include "coordinator/store/walk_store.h"
+#include "coordinator/walk/walker.h"
+#include "nix/store_path.h"
 
 namespace hnx::test {
+
+// Walks that give up, and try again, within milliseconds.
+coordinator::WalkOptions ImpatientWalk(std::size_t window_max, std::size_t batch);
 
 class WalkDatabase {
  public:
@@ -31,6 +36,9 @@ class WalkDatabase {
   // A row as Submit makes it, still resolving.
   coordinator::ReleaseId AddRelease(const std::string& channel, const std::string& upstream_url,
                                     bool force = false, const std::vector<std::string>& match = {});
+  // A release of these roots, about to be walked.
+  coordinator::ReleaseId AddWalk(const std::string& upstream_url,
+                                 const std::vector<nix::StorePath>& roots);
   // The first field of the first row; "" for none.
   std::string Ask(const std::string& query);
   std::vector<std::string> AskAll(const std::string& query);

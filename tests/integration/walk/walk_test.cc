@@ -46,30 +46,16 @@ class WalkTest : public ::testing::Test {
   }
 
   ReleaseId Submit(const std::vector<std::uint64_t>& roots, const std::string& upstream = {}) {
-    const ReleaseId release =
-        database_.AddRelease("test", upstream.empty() ? UpstreamUrl() : upstream);
-    std::vector<PathName> names;
+    std::vector<nix::StorePath> paths;
     for (const std::uint64_t root : roots) {
-      const nix::StorePath path = cache_.Path(root);
-      names.push_back({std::string(path.hash_part()), std::string(path.name())});
+      paths.push_back(cache_.Path(root));
     }
-    EXPECT_TRUE(database_.store().AddRoots(release, names).has_value());
-    EXPECT_TRUE(database_.store().BeginWalk(release).has_value());
-    return release;
+    return database_.AddWalk(upstream.empty() ? UpstreamUrl() : upstream, paths);
   }
 
-  WalkOptions Impatient() const {
-    WalkOptions options;
-    options.walk_window_max = 64;
-    options.walk_batch = 16;
-    options.failures.refused = {.base = milliseconds(1), .cap = milliseconds(5)};
-    options.failures.transient = {.base = milliseconds(1),
-                                  .cap = milliseconds(5),
-                                  .retry_after_cap = milliseconds(20),
-                                  .attempts_max = 4};
+  static WalkOptions Impatient() {
+    WalkOptions options = test::ImpatientWalk(64, 16);
     options.failures.throttled_attempts_max = 6;
-    options.upstream_pauses = {
-        .base = milliseconds(1), .cap = milliseconds(5), .retry_after_cap = milliseconds(20)};
     return options;
   }
   // The walk's one upstream is the server, whose narinfos are believed by this key.
