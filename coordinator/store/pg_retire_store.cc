@@ -17,7 +17,7 @@ namespace {
 // A cycle of references leaves as a whole, so it may exceed a batch; not without end.
 constexpr std::size_t kReachPathsMax = 100'000;
 
-std::int64_t Milliseconds(std::chrono::milliseconds time) {
+std::int64_t MillisecondsOf(std::chrono::milliseconds time) {
   return static_cast<std::int64_t>(time.count());
 }
 
@@ -67,7 +67,7 @@ Result<bool> PgRetireStore::Step() {
 }
 
 Result<PgRetireStore::Did> PgRetireStore::StepIn(PgTransaction& transaction) {
-  transaction.Exec(sql::kBeginRetirement, Milliseconds(options_.run_interval));
+  transaction.Exec(sql::kBeginRetirement, MillisecondsOf(options_.run_interval));
   const bool running = transaction.Row(sql::kRetirementRuns)["running"].as<bool>();
   bool waits = false;
   const auto ends = [&waits](Did did) {
@@ -270,7 +270,7 @@ Result<std::vector<std::string>> PgRetireStore::TakePaths(PgTransaction& transac
 
 PgRetireStore::Did PgRetireStore::UnlinkNars(PgTransaction& transaction) {
   const std::vector<std::string> due = Texts(transaction.Exec(
-      sql::kDueFiles, Milliseconds(options_.retire_after), options_.batch_paths_max));
+      sql::kDueFiles, MillisecondsOf(options_.retire_after), options_.batch_paths_max));
   if (due.empty()) {
     return Did::kNothing;
   }
@@ -344,7 +344,7 @@ Result<GarbageView> PgRetireStore::Look(bool foresee) {
         view.reclaimed_bytes = Count(leaving["reclaimed_bytes"]);
         view.running = leaving["running"].as<bool>();
         const pqxx::row retiring =
-            transaction.Row(sql::kRetiring, Milliseconds(options_.retire_after));
+            transaction.Row(sql::kRetiring, MillisecondsOf(options_.retire_after));
         view.retiring_nars = Count(retiring["nars"]);
         view.retiring_bytes = Count(retiring["bytes"]);
         view.due_nars = Count(retiring["due_nars"]);
