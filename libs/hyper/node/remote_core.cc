@@ -119,6 +119,10 @@ Result<void> RemoteCore::Evict(BlockRange blocks) {
   return CallOnLoop(node_->loop(), [this, blocks]() -> Result<void> {
     HNX_ASSIGN_OR_RETURN(Downloader* const downloader, this->downloader());
     HNX_TRY(downloader->Commit());
+    HNX_ASSIGN_OR_RETURN(const BlockIndex present, downloader->replica().NextPresent(blocks));
+    if (present >= blocks.end) {
+      return {};
+    }
     HNX_TRY(downloader->replica().Clear(blocks, LockWait::kFail));
     if (CoreHub* const hub = node_->replicator()->FindCore(DiscoveryKeyOf(key_))) {
       hub->AnnounceBlocks(blocks, true);

@@ -194,9 +194,12 @@ Result<void> RemoteDriveImpl::Fetch(const BlobId& blob, const ReadLimits& limits
   HNX_ASSIGN_OR_RETURN(const auto content, Content());
   const BlockRange blocks = BlocksOf(blob);
   HNX_ASSIGN_OR_RETURN(const bool held, content->HoldsLocally(blocks));
-  if (held) {
-    return {};
-  }
+  return held ? Result<void>() : FetchBlocks(content, blocks, limits, progress);
+}
+
+Result<void> RemoteDriveImpl::FetchBlocks(const std::shared_ptr<RemoteCore>& content,
+                                          BlockRange blocks, const ReadLimits& limits,
+                                          const OnProgress& progress) {
   const CancelHook hook(limits, cores_->signal());
   const auto done = std::make_shared<std::atomic<bool>>(false);
   HNX_ASSIGN_OR_RETURN(
@@ -309,6 +312,10 @@ Result<void> RemoteDriveImpl::WaitUntilHeld(Keep what, const ReadLimits& limits,
     }
   }
   // The entries' own blocks were read while they were listed: they are staged at least.
+  return CommitEntries();
+}
+
+Result<void> RemoteDriveImpl::CommitEntries() {
   return CallOnLoop(cores_->node().loop(), [this]() -> Result<void> {
     HNX_ASSIGN_OR_RETURN(Downloader* const db, cores_->db()->downloader());
     return db->Commit();

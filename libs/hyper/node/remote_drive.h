@@ -72,6 +72,14 @@ struct DownloadProgress {
   std::uint64_t bytes_fetched = 0;  // since the drive was opened
 };
 
+// What FetchLive brought onto this disk.
+struct LiveVersion {
+  std::uint64_t version = 0;         // length of the db core
+  std::uint64_t content_length = 0;  // in blocks: where the last blob that it reaches ends
+  // False: some of the rest is being sent to somebody and still here. Ask again later.
+  bool nothing_else = true;
+};
+
 enum class Availability {
   kHeld,     // every block is on this disk
   kAtPeers,  // connected peers say that they have what is missing
@@ -120,6 +128,13 @@ class RemoteDrive {
   // db). SetKeep must have asked for it.
   virtual Result<void> WaitUntilHeld(Keep what, const ReadLimits& limits,
                                      const OnProgress& progress = {}) = 0;
+  // Returns when the version that is known at the call is whole on this disk, durable: its entries,
+  // and every blob that they name, in the order of the content core. The room of all other blocks
+  // of the content is given back: what was deleted. Resumes where an earlier one stopped. For a
+  // drive with SetKeep(kEntries). `admit` is asked before each piece of at most so many bytes; its
+  // error ends the call. kUnavailable: the content's head is behind the entries; ask again.
+  using Admit = std::function<Result<void>(std::uint64_t bytes_max)>;
+  virtual Result<LiveVersion> FetchLive(const ReadLimits& limits, const Admit& admit) = 0;
   // Gives the blob's room on this disk back; peers are told. kUnavailable: somebody is sending it.
   virtual Result<void> Evict(const BlobId& blob) = 0;
 

@@ -33,12 +33,17 @@ class RemoteDriveImpl final : public RemoteDrive,
   void SetKeep(Keep keep) override;
   Result<void> WaitUntilHeld(Keep what, const ReadLimits& limits,
                              const OnProgress& progress) override;
+  Result<LiveVersion> FetchLive(const ReadLimits& limits, const Admit& admit) override;
   Result<void> Evict(const BlobId& blob) override;
   Result<RemoteDriveStatus> Status() override;
 
  private:
   // The content core, or why there is none.
   Result<std::shared_ptr<RemoteCore>> Content() const;
+  Result<void> FetchBlocks(const std::shared_ptr<RemoteCore>& content, BlockRange blocks,
+                           const ReadLimits& limits, const OnProgress& progress);
+  // What is staged of the db becomes durable.
+  Result<void> CommitEntries();
   std::string Describe(const char* what) const;
 
   const DriveKey key_;

@@ -292,5 +292,113 @@ TEST_F(RemoteDriveTest, OfOurOwnKeyIsWrittenAgainWithTheSameTreeAsIfItHadNeverBe
   EXPECT_EQ(Must(recovered->Get("/file24", 10'000)), Must(drive_->Get("/file24", 10'000)));
 }
 
+class FetchLiveTest : public NodeFixture {
+ protected:
+  static Result<void> Admit(std::uint64_t /*bytes_max*/) { return {}; }
+  static LiveVersion FetchLive(RemoteDrive& remote) {
+    remote.SetKeep(RemoteDrive::Keep::kEntries);
+    Must(remote.WaitForHead(ReadLimits::Within(kLong)));
+    // The content's head may come after the entries'.
+    for (;;) {
+      const auto held = remote.FetchLive(ReadLimits::Within(kLong), Admit);
+      if (CodeOf(held) != ErrorCode::kUnavailable) {
+        return Must(held);
+      }
+    }
+  }
+  LiveVersion FetchNewest(RemoteDrive& remote) {
+    for (;;) {
+      const LiveVersion held = FetchLive(remote);
+      if (held.version == drive_->head().db_length) {
+        return held;
+      }
+      Must(remote.WaitForVersion(held.version, ReadLimits::Within(kLong)));
+    }
+  }
+};
+
+TEST_F(FetchLiveTest, BringsEverythingThatTheEntriesNameAndSaysWhereItEnds) {
+  Put("/a", Pattern(3 * kBlock + 5));
+  Must(drive_->Symlink("/link", "a"));
+  Put("/empty", "");
+  Put("/b", Pattern(10, 2));
+  auto origin = Origin();
+  const auto reader = Node({AddressOf(*origin)});
+  const auto remote = OpenRemote(*reader);
+  const LiveVersion held = FetchNewest(*remote);
+  EXPECT_EQ(held.content_length, 5U);
+  EXPECT_TRUE(held.nothing_else);
+  origin.reset();
+  const auto view = View(*remote);
+  EXPECT_EQ(ReadFrom(*view, "/a"), Pattern(3 * kBlock + 5));
+  EXPECT_EQ(ReadFrom(*view, "/b"), Pattern(10, 2));
+}
+
+TEST_F(FetchLiveTest, WhatWasDeletedIsNotAskedForAndGivesItsRoomBack) {
+  Put("/first", Pattern(40 * kBlock));
+  Put("/kept", Pattern(kBlock, 2));
+  const auto origin = Origin();
+  const auto reader = Node({AddressOf(*origin)});
+  const auto remote = OpenRemote(*reader);
+  FetchNewest(*remote);
+  const auto whole = Must(remote->Status());
+  EXPECT_GE(whole.bytes_on_disk, 41 * kBlock);
+  Must(drive_->Del("/first"));
+  Put("/second", Pattern(40 * kBlock, 3));
+  Must(drive_->Del("/second"));
+  Put("/last", Pattern(kBlock, 4));
+  const LiveVersion held = FetchNewest(*remote);
+  EXPECT_EQ(held.content_length, 82U);
+  const auto status = Must(remote->Status());
+  EXPECT_LT(status.bytes_on_disk, 10 * kBlock);
+  EXPECT_EQ(status.content->download.blocks_received, whole.content->download.blocks_received + 1);
+  EXPECT_EQ(ReadFrom(*View(*remote), "/kept"), Pattern(kBlock, 2));
+}
+
+TEST_F(FetchLiveTest, WhatTheWriterClearedIsNotMissed) {
+  Put("/cleared", Pattern(20 * kBlock));
+  Put("/kept", Pattern(kBlock, 2));
+  const BlobId blob = *Must(drive_->Entry("/cleared"))->blob;
+  Must(drive_->Del("/cleared"));
+  Must(drive_->Clear(blob));
+  const auto origin = Origin();
+  const auto reader = Node({AddressOf(*origin)});
+  const auto remote = OpenRemote(*reader);
+  EXPECT_EQ(FetchNewest(*remote).content_length, 21U);
+}
+
+TEST_F(FetchLiveTest, WhatIsNotLetInIsNotFetched) {
+  Put("/a", Pattern(3 * kBlock));
+  const auto origin = Origin();
+  const auto reader = Node({AddressOf(*origin)});
+  const auto remote = OpenRemote(*reader);
+  remote->SetKeep(RemoteDrive::Keep::kEntries);
+  const auto view = View(*remote);
+  const auto full = [](std::uint64_t) -> Result<void> { return ResourceExhausted("no room"); };
+  for (;;) {
+    const auto refused = remote->FetchLive(ReadLimits::Within(kLong), full);
+    if (CodeOf(refused) != ErrorCode::kUnavailable) {
+      EXPECT_EQ(CodeOf(refused), ErrorCode::kResourceExhausted);
+      break;
+    }
+  }
+  EXPECT_EQ(Must(remote->Status()).content->download.blocks_received, 0U);
+}
+
+TEST_F(FetchLiveTest, GoesOnAfterARestartWithWhatIsMissing) {
+  Put("/a", Pattern(30 * kBlock));
+  const auto origin = Origin();
+  {
+    const auto reader = Node({AddressOf(*origin)});
+    const auto remote = OpenRemote(*reader);
+    FetchNewest(*remote);
+  }
+  Put("/b", Pattern(2 * kBlock, 2));
+  const auto reader = Node({AddressOf(*origin)});
+  const auto remote = OpenRemote(*reader);
+  EXPECT_EQ(FetchNewest(*remote).content_length, 32U);
+  EXPECT_EQ(Must(remote->Status()).content->download.blocks_received, 2U);
+}
+
 }  // namespace
 }  // namespace hnx::hyper
