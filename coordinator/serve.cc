@@ -133,7 +133,9 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   RetireOptions retire = options.retire;
   retire.retire_after = std::chrono::hours(24) * options.retire_days;
   PgRetireStore retire_store(pool, leader, description, retire);
-  PgPublishStore publish_store(pool, leader, description, options.publish);
+  PublishLimits publish = options.publish;
+  publish.await_copies_ms = options.copies > 0 ? kAwaitCopiesMs : 0;
+  PgPublishStore publish_store(pool, leader, description, publish);
   PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}(),
                               options.upstream_limits);
 
@@ -147,7 +149,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
                        options.walk.failures, options.walk.upstream_pauses);
   BreakerProbe breaker_probe(narinfo_client, breaker_store, leader);
   ChannelFollower follower(client, channel_store, options.channel.fetch.channel);
-  Maintenance maintenance(pool, leader, description, options.publish, {}, retire);
+  Maintenance maintenance(pool, leader, description, publish, {}, retire, options.copies);
   for (const std::string& channel : options.follow) {
     HNX_TRY(channel_store.FollowNamed(channel));
   }

@@ -89,6 +89,9 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
                  "know it");
   cli::AddDuration(command, "--gc-interval", options.retire.run_interval,
                    "How often what is beyond retention begins to leave by itself");
+  cli::AddOption(command, "--copies", options.copies,
+                 "Read-only copies of each shard on so many workers beside its writer, all in "
+                 "different failure domains; nothing is published before one of them holds it");
   cli::AddOption(command, "--listen-metrics", options.listen_metrics,
                  "Address for Prometheus, HOST:PORT; empty: none");
 }

@@ -42,6 +42,8 @@ struct ServeOptions {
   std::vector<std::string> follow;
   RetireOptions retire{};
   std::uint32_t retire_days = 30;
+  // Of each shard, beside the writer's own.
+  std::uint32_t copies = 0;
 
   ServeOptions();
 };

@@ -8,6 +8,7 @@
 //                        that a holder had: no cut goes below them
 //   index-recovery/      a copy of the index drive that is being fetched from its holders
 //   drives/<id>/         one Hyperdrive store each (primary-key, cores/), id in z-base-32
+//   copies/<id>/         the same of other workers' shards, only read (worker/copies)
 //
 // A drive is made in drives/.new-<random> and renamed once its key is known; what a crash left
 // there is removed at the next start. Threads: any, one at a time.
@@ -50,6 +51,8 @@ class DataDirectory {
 
   Result<std::optional<hyper::DriveKey>> IndexDrive() const;
   Result<void> SetIndexDrive(const hyper::DriveKey& key);
+
+  std::filesystem::path CopiesFolder() const { return root_ / "copies"; }
 
   // Where a copy of the index is gathered before it becomes the drive.
   std::filesystem::path RecoveryFolder() const { return root_ / "index-recovery"; }

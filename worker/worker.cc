@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/program.h"
 #include "http/metrics_endpoint.h"
+#include "worker/copies/copy_set.h"
 #include "worker/data_directory.h"
 #include "worker/disk_space.h"
 #include "worker/limits/limited_fetcher.h"
@@ -53,6 +54,8 @@ class RunningWorker final : public Worker {
     if (options_.peers.wanted()) {
       HNX_ASSIGN_OR_RETURN(peers_, PeerServer::Start(options_.peers, *data_, metrics_));
       shard_environment_.heads = peers_.get();
+      HNX_ASSIGN_OR_RETURN(copies_, CopySet::Open(*peers_, disk_, data_->CopiesFolder(),
+                                                  [this] { WakeSynchronizer(); }));
     }
     HNX_ASSIGN_OR_RETURN(std::vector<hyper::DriveKey> drives, data_->ListDrives());
     HNX_ASSIGN_OR_RETURN(const auto index_drive, data_->IndexDrive());
@@ -93,6 +96,10 @@ class RunningWorker final : public Worker {
     Log("worker")->info("stopping");
     if (synchronizer_ != nullptr) {
       synchronizer_->Stop();
+    }
+    if (copies_ != nullptr) {
+      copies_->Cancel();
+      copies_->Stop();
     }
     jobs_.DropAll();
     if (pipeline_ != nullptr) {
@@ -164,11 +171,14 @@ class RunningWorker final : public Worker {
     options.role_mirror = options_.role_mirror;
     options.backlog_bytes = options_.backlog_max;
     options.version = cli::kVersion;
+    options.failure_domain = options_.failure_domain;
+    options.peer_address = AdvertisedPeers(options_, peer_address());
     SynchronizerParts parts{
-        *data_,   *coordinator_,     jobs_,
-        *shards_, *pipeline_,        index_.get(),
-        disk_,    metrics_,          [this](std::uint64_t rate) { SetRate(rate); },
-        limited_, std::move(on_end), peers_.get()};
+        *data_,       *coordinator_,     jobs_,
+        *shards_,     *pipeline_,        index_.get(),
+        disk_,        metrics_,          [this](std::uint64_t rate) { SetRate(rate); },
+        limited_,     std::move(on_end), peers_.get(),
+        copies_.get()};
     synchronizer_ = std::make_unique<Synchronizer>(std::move(options), std::move(parts));
     {
       MutexLock lock(callbacks_mutex_);
@@ -176,6 +186,9 @@ class RunningWorker final : public Worker {
     }
     if (index_ != nullptr) {
       index_->Start();
+    }
+    if (copies_ != nullptr) {
+      copies_->Start();
     }
     synchronizer_->Start();
   }
@@ -240,6 +253,7 @@ class RunningWorker final : public Worker {
   Pipeline* pump_target_ HNX_GUARDED_BY(callbacks_mutex_) = nullptr;
   // Told by shards, publisher and synchronizer: these are destroyed before it.
   std::unique_ptr<PeerServer> peers_;
+  std::unique_ptr<CopySet> copies_;  // reads through the node of peers_
   JobTable jobs_;
   ShardEnvironment shard_environment_;
   http::HttpClient http_;

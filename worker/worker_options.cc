@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/option.h"
+#include "hyper/transport/socket_address.h"
 #include "rpc/channel.h"
 
 namespace hnx::worker {
@@ -98,6 +99,12 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
                  "HOST:PORT for /metrics, /healthz and /readyz; default: not served");
   cli::AddOption(app, "--listen-peers", options.peers.listen,
                  "HOST:PORT on which peers read this worker's drives; default: not served");
+  cli::AddOption(app, "--advertise-peers", options.advertise_peers,
+                 "HOST:PORT by which other workers reach --listen-peers; default: that address, "
+                 "with the host name when it listens on all addresses");
+  cli::AddOption(app, "--failure-domain", options.failure_domain,
+                 "What may fail together with this worker (a host, a rack): copies of a shard are "
+                 "kept in different ones; default the host name");
   options.peers.swarm.AddTo(app);
   cli::AddSize(app, "--peer-rate-max", options.peers.rate_max,
                "Bytes a second to all peers together; 0 is no limit");
@@ -119,6 +126,15 @@ Result<void> Complete(WorkerOptions* options) {
   options->peers.holders = options->index_holders;
   if (options->name.empty()) {
     options->name = HostName();
+  }
+  if (!options->advertise_peers.empty()) {
+    if (options->peers.listen.empty()) {
+      return InvalidArgument("--advertise-peers needs --listen-peers");
+    }
+    HNX_TRY(hyper::ParseHostPort(options->advertise_peers));
+  }
+  if (options->failure_domain.empty()) {
+    options->failure_domain = HostName();
   }
   if (options->decode_threads == 0) {
     options->decode_threads = std::max(1U, std::thread::hardware_concurrency());
@@ -143,6 +159,15 @@ Result<void> Complete(WorkerOptions* options) {
     return InvalidArgument("--shard-size-max: more than 0");
   }
   return {};
+}
+
+std::string AdvertisedPeers(const WorkerOptions& options, const std::string& listening) {
+  if (!options.advertise_peers.empty() || listening.empty()) {
+    return options.advertise_peers;
+  }
+  const std::size_t colon = listening.rfind(':');
+  const std::string host = listening.substr(0, colon);
+  return host == "0.0.0.0" || host == "[::]" ? HostName() + listening.substr(colon) : listening;
 }
 
 }  // namespace hnx::worker

@@ -46,6 +46,8 @@ struct WorkerOptions {
   // From SIGTERM to the end, at most.
   std::chrono::milliseconds grace = kGraceDefault;
   PeerServerOptions peers;
+  std::string advertise_peers;  // HOST:PORT; see AdvertisedPeers
+  std::string failure_domain;
 
   // Worked out by Complete.
   std::vector<std::string> endpoints;
@@ -57,5 +59,9 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options);
 
 // Checks what belongs together and fills what was left open. kInvalidArgument says what to change.
 Result<void> Complete(WorkerOptions* options);
+
+// HOST:PORT by which other workers reach what is bound as `listening`; empty: they cannot. Without
+// --advertise-peers an address that means all of this machine's is told by the host name.
+std::string AdvertisedPeers(const WorkerOptions& options, const std::string& listening);
 
 }  // namespace hnx::worker

@@ -79,11 +79,10 @@ Json UpstreamJson(const pb::UpstreamStatus& upstream) {
 }
 
 Json ShardJson(const pb::ShardStatus& shard) {
-  return {{"id_z32", shard.id_z32()},
-          {"worker", shard.worker_name()},
-          {"nars", shard.nars()},
-          {"bytes", shard.bytes()},
-          {"sealed", shard.sealed()}};
+  return {{"id_z32", shard.id_z32()}, {"worker", shard.worker_name()},
+          {"nars", shard.nars()},     {"bytes", shard.bytes()},
+          {"sealed", shard.sealed()}, {"lost", shard.lost()},
+          {"copies", shard.copies()}, {"copies_whole", shard.copies_whole()}};
 }
 
 template <class Messages, class Convert>
@@ -133,7 +132,13 @@ Json ToJson(const pb::WorkerStatus& worker) {
           {"disk_full", worker.disk_full()},
           {"shards", worker.shards()},
           {"shards_lost", worker.shards_lost()},
-          {"version", worker.version()}};
+          {"version", worker.version()},
+          {"copies", worker.copies()},
+          {"copies_whole", worker.copies_whole()},
+          {"copy_bytes", worker.copy_bytes()},
+          {"failure_domain", worker.failure_domain()},
+          {"peer_address", worker.peer_address()},
+          {"lone_unassigned", worker.lone_unassigned()}};
 }
 
 Json ToJson(const pb::Release& release) {

@@ -81,6 +81,12 @@ void PrintUpstream(const pb::UpstreamStatus& upstream) {
   }
 }
 
+std::string CopiesText(const pb::ShardStatus& shard) {
+  return shard.copies() == 0
+             ? std::string()
+             : fmt::format(", {} of {} copies whole", shard.copies_whole(), shard.copies());
+}
+
 void PrintStatus(const pb::Status& status) {
   if (status.index_key_hex().empty()) {
     std::cout << "Mirror: no key yet; start a worker with --role index\n";
@@ -121,9 +127,10 @@ void PrintStatus(const pb::Status& status) {
   }
   std::cout << "Shards:" << (status.shards().empty() ? " none yet" : "") << '\n';
   for (const pb::ShardStatus& shard : status.shards()) {
-    std::cout << fmt::format("  {} on {}: {} NARs, {}{}\n", shard.id_z32(),
+    const char* standing = shard.lost() ? ", lost" : shard.sealed() ? ", sealed" : "";
+    std::cout << fmt::format("  {} on {}: {} NARs, {}{}{}\n", shard.id_z32(),
                              cli::Printable(shard.worker_name()), cli::FormatCount(shard.nars()),
-                             cli::FormatBytes(shard.bytes()), shard.sealed() ? ", sealed" : "");
+                             cli::FormatBytes(shard.bytes()), standing, CopiesText(shard));
   }
 }
 

@@ -27,6 +27,13 @@ std::string DrainText(const pb::WorkerStatus& worker) {
     for (const std::string& shard : worker.lone_shards()) {
       text += " " + shard;
     }
+    text +=
+        worker.lone_unassigned() == 0
+            ? "; they are being copied to other workers"
+            : fmt::format(
+                  "; for {} of them there is no other worker yet that could hold a copy (one "
+                  "with --listen-peers, room, and another failure domain than the other holders)",
+                  worker.lone_unassigned());
   }
   return text;
 }
@@ -50,6 +57,11 @@ std::string WorkerText(const pb::WorkerStatus& worker) {
   }
   if (worker.disk_full() && worker.alive()) {
     text += "        its disk has no room: it takes no work until there is some\n";
+  }
+  if (worker.copies() > 0) {
+    text +=
+        fmt::format("        holds copies of {} shards of others, {} of them whole, {}\n",
+                    worker.copies(), worker.copies_whole(), cli::FormatBytes(worker.copy_bytes()));
   }
   if (worker.shards_lost() > 0) {
     text += fmt::format("        {} of its {} shards are lost\n", worker.shards_lost(),

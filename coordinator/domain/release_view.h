@@ -79,6 +79,13 @@ struct WorkerView {
   std::uint32_t shards = 0;       // with content, lost ones too
   std::uint32_t shards_lost = 0;  // of which its disk does not hold what was recorded
   std::string version{};
+  // Of other workers' shards: that it is to hold, that are whole; bytes on its disk.
+  std::uint32_t copies = 0;
+  std::uint32_t copies_whole = 0;
+  std::uint64_t copy_bytes = 0;
+  std::string failure_domain{};
+  std::string peer_address{};
+  std::uint32_t lone_unassigned = 0;  // lone shards that nobody is to hold a copy of
 
   bool removable() const { return draining && jobs == 0 && lone_shards.empty() && !lone_index; }
 };
@@ -111,6 +118,9 @@ struct ShardView {
   std::uint64_t nars = 0;
   std::uint64_t bytes = 0;
   bool sealed = false;
+  bool lost = false;
+  std::uint32_t copies = 0;        // other workers that are to hold it
+  std::uint32_t copies_whole = 0;  // and do
 };
 
 struct StatusView {

@@ -24,6 +24,7 @@ inline constexpr std::size_t kWorkerDrivesMax = 1024;
 inline constexpr std::size_t kPublishedShardsMax = 65'536;
 inline constexpr std::size_t kPublishedChannelsMax = 1024;
 inline constexpr std::size_t kWorkerHostsMax = 64;
+inline constexpr std::size_t kWorkerCopiesMax = 4096;
 inline constexpr std::size_t kWorkerNameMax = 255;
 inline constexpr std::size_t kFailureMessageMax = 2000;
 inline constexpr std::size_t kWorkerIdChars = 32;
@@ -99,6 +100,14 @@ struct JobReport {
   std::vector<NarFailureReport> failures;
 };
 
+// A read-only copy of another worker's shard that the worker has on its disk.
+struct CopyReport {
+  Bytes key;
+  std::uint64_t version = 0;         // whole at this one; 0: none so far, or not known
+  std::uint64_t content_length = 0;  // in blocks: where the last blob of that version ends
+  std::uint64_t bytes = 0;           // on the disk
+};
+
 struct WorkerReport {
   std::string worker_id;
   std::string worker_name;
@@ -118,6 +127,9 @@ struct WorkerReport {
   bool lists_all_drives = false;
   std::vector<Bytes> unread_drives{};
   bool disk_full = false;
+  std::string failure_domain{};
+  std::string peer_address{};  // empty: peers cannot dial it
+  std::vector<CopyReport> copies{};
 };
 
 struct NarUnit {
@@ -149,6 +161,13 @@ struct DesiredDrive {
   std::vector<BlobPlace> clear_blobs{};
 };
 
+struct DesiredCopy {
+  Bytes key;
+  std::uint64_t version = 0;  // recorded
+  std::uint64_t bytes = 0;    // of its content
+  std::vector<std::string> peers{};
+};
+
 struct DesiredPublish {
   std::uint64_t batch = 0;
   DriveHead base;
@@ -160,6 +179,7 @@ struct DesiredState {
   std::vector<DesiredDrive> drives;
   std::optional<DesiredPublish> publish;
   std::optional<Bytes> index_key;
+  std::vector<DesiredCopy> copies{};
   // Work may be there soon: call again quickly.
   bool idle = false;
   // An operator has the worker drained.

@@ -2,6 +2,7 @@
 
 #include "coordinator/maintenance/background_service.h"
 #include "coordinator/maintenance/leader_service.h"
+#include "coordinator/store/pg_copy_planner.h"
 #include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
 #include "coordinator/store/pg_loss_repairer.h"
@@ -18,13 +19,14 @@ constexpr milliseconds kPublishInterval{100};
 constexpr milliseconds kSettleInterval{250};
 constexpr milliseconds kRetireInterval{1'000};
 constexpr milliseconds kRepairInterval{250};
+constexpr milliseconds kCopyInterval{1'000};
 constexpr milliseconds kAbandonedInterval{600'000};
 
 }  // namespace
 
 Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
                          PublishLimits publish_limits, PlanStoreOptions plan_options,
-                         RetireOptions retire_options)
+                         RetireOptions retire_options, std::int64_t copies)
     : leader_(leader) {
   const auto add = [&](const char* name, milliseconds interval, BackgroundService::Round round) {
     services_.push_back(
@@ -59,6 +61,9 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
 
   auto repairer = std::make_shared<PgLossRepairer>(pool, leader);
   add("repairer", kRepairInterval, [repairer] { return repairer->RepairStep(); });
+
+  auto copier = std::make_shared<PgCopyPlanner>(pool, leader, copies);
+  add("copier", kCopyInterval, [copier] { return copier->AssignStep(); });
 
   auto settler = std::make_shared<PgSettleStore>(pool, leader, description);
   add("settler", kSettleInterval, [settler]() -> Result<bool> {

@@ -21,7 +21,7 @@ class Maintenance final : public Service {
   // All references must outlive this object.
   Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
               PublishLimits publish_limits = {}, PlanStoreOptions plan_options = {},
-              RetireOptions retire_options = {});
+              RetireOptions retire_options = {}, std::int64_t copies = 0);
   ~Maintenance() override;
 
   void Start() override;

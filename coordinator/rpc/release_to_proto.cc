@@ -98,6 +98,12 @@ pb::WorkerStatus WorkerToProto(const WorkerView& worker) {
   status.set_shards(worker.shards);
   status.set_shards_lost(worker.shards_lost);
   status.set_version(worker.version);
+  status.set_copies(worker.copies);
+  status.set_copies_whole(worker.copies_whole);
+  status.set_copy_bytes(worker.copy_bytes);
+  status.set_failure_domain(worker.failure_domain);
+  status.set_peer_address(worker.peer_address);
+  status.set_lone_unassigned(worker.lone_unassigned);
   return status;
 }
 
@@ -150,6 +156,9 @@ pb::Status StatusToProto(const StatusView& view) {
     status.set_nars(shard.nars);
     status.set_bytes(shard.bytes);
     status.set_sealed(shard.sealed);
+    status.set_lost(shard.lost);
+    status.set_copies(shard.copies);
+    status.set_copies_whole(shard.copies_whole);
   }
   return out;
 }

@@ -216,6 +216,37 @@ void HostToProto(const HostAllowance& allowance, pb::HostLimit& out) {
   out.set_valid_ms(static_cast<std::uint32_t>(allowance.valid.count()));
 }
 
+Result<void> ReadCopies(const pb::SynchronizeRequest& request, WorkerReport& report) {
+  report.failure_domain = Printable(request.failure_domain(), kWorkerNameMax);
+  report.peer_address = Printable(request.peer_address(), kWorkerNameMax);
+  if (static_cast<std::size_t>(request.copies_size()) > kWorkerCopiesMax) {
+    return Wrong(fmt::format("more than {} copies", kWorkerCopiesMax));
+  }
+  for (const pb::CopyState& copy : request.copies()) {
+    if (copy.key().size() != kKeyBytes || copy.version() > kSizeMax ||
+        copy.content_length() > kSizeMax || copy.bytes() > kSizeMax) {
+      return Wrong("a copy's key does not have 32 bytes, or its lengths are absurd");
+    }
+    report.copies.push_back({.key = ToBytes(copy.key()),
+                             .version = copy.version(),
+                             .content_length = copy.content_length(),
+                             .bytes = copy.bytes()});
+  }
+  return {};
+}
+
+void CopiesToProto(const std::vector<DesiredCopy>& copies, pb::SynchronizeResponse& response) {
+  for (const DesiredCopy& copy : copies) {
+    pb::Copy& out = *response.add_copies();
+    out.set_key(ToString(copy.key));
+    out.set_version(copy.version);
+    out.set_bytes(copy.bytes);
+    for (const std::string& peer : copy.peers) {
+      out.add_peers(peer);
+    }
+  }
+}
+
 }  // namespace
 
 Result<WorkerReport> ReportFromProto(const pb::SynchronizeRequest& request) {
@@ -260,6 +291,7 @@ Result<WorkerReport> ReportFromProto(const pb::SynchronizeRequest& request) {
     }
     report.unread_drives.push_back(ToBytes(key));
   }
+  HNX_TRY(ReadCopies(request, report));
   for (const pb::JobState& job : request.jobs()) {
     report.jobs.push_back(JobFromProto(job));
   }
@@ -315,6 +347,7 @@ void DesiredToProto(const DesiredState& desired, pb::SynchronizeResponse& respon
     response.mutable_publish()->set_plan(desired.publish->plan);
     HeadToProto(desired.publish->base, *response.mutable_publish()->mutable_base());
   }
+  CopiesToProto(desired.copies, response);
   if (desired.index_key) {
     response.set_index_key(ToString(*desired.index_key));
   }

@@ -201,10 +201,11 @@ Result<ForgottenWorker> PgControlStore::ForgetWorker(const std::string& worker) 
         const std::string no_keys = PgArray().Literal();
         transaction.Exec(sql::kLoseShardsBut, forgotten.id, no_keys,
                          std::string("its worker was forgotten"));
+        transaction.Exec(sql::kForgetCopiesOfWorker, forgotten.id);
         transaction.Exec(sql::kFreeNarsOfWorker, forgotten.id);
         transaction.Exec(sql::kDeleteJobsOfWorker, forgotten.id);
-        Log("control")->warn("worker {} ({}) is forgotten: {} NARs of {} shards are lost",
-                             forgotten.name, forgotten.id, forgotten.nars, forgotten.shards_lost);
+        Log("control")->warn("worker {} ({}) is forgotten with {} shards: {} NARs are lost",
+                             forgotten.name, forgotten.id, forgotten.shards_lost, forgotten.nars);
         return forgotten;
       });
 }

@@ -16,11 +16,17 @@ std::string NarIdsOf(const pqxx::result& rows) {
   return ids.Literal();
 }
 
-// How many NARs it took.
+// How many NARs it took. What a copy holds stays as it is.
 std::int64_t TakeLost(PgTransaction& transaction) {
+  const pqxx::result unrepaired = transaction.Exec(sql::kLockUnrepaired);
+  if (unrepaired.empty()) {
+    return 0;
+  }
+  const std::string shards = Ids(unrepaired);
   transaction.Exec(sql::kDropLostExtraCopies);
-  const pqxx::result lost = transaction.Exec(sql::kTakeLostNars, kRepairNarsMax);
+  const pqxx::result lost = transaction.Exec(sql::kTakeLostNars, kRepairNarsMax, shards);
   if (lost.empty()) {
+    transaction.Exec(sql::kEndRepair, shards);
     return 0;
   }
   const std::string nars = NarIdsOf(lost);

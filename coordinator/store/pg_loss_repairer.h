@@ -1,6 +1,6 @@
-// PgLossRepairer: brings back the NARs of lost shards, a bounded number a step: from another shard
-// that holds them, else they are wanted again. NARs whose shard is there again are stored again.
-// For the leader; one thread.
+// PgLossRepairer: brings back the NARs of lost shards, a bounded number a step. What a copy of the
+// shard holds is not lost; the rest comes from another shard that holds it, or is wanted again.
+// NARs whose shard is there again, or a copy of it, are stored again. For the leader; one thread.
 #pragma once
 
 #include "base/result.h"

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/crash_point.h"
+#include "coordinator/domain/work_control.h"
 #include "coordinator/store/pg_artifacts.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
@@ -18,12 +19,14 @@ constexpr std::int64_t kInlineBytesMax = std::int64_t{64} << 10;
 constexpr std::size_t kCyclePathsMax = 100'000;
 
 // Paths whose references are published, and those that become so by them, level by level.
-void TakeReady(PgTransaction& transaction, std::int64_t batch, std::int64_t limit,
+void TakeReady(PgTransaction& transaction, std::int64_t batch, const PublishLimits& limits,
                std::vector<PathId>& taken) {
+  const std::int64_t limit = limits.batch_paths_max;
   while (static_cast<std::int64_t>(taken.size()) < limit) {
     std::vector<PathId> level;
-    for (const pqxx::row& row : transaction.Exec(sql::kTakeReady, batch,
-                                                 limit - static_cast<std::int64_t>(taken.size()))) {
+    for (const pqxx::row& row :
+         transaction.Exec(sql::kTakeReady, batch, limit - static_cast<std::int64_t>(taken.size()),
+                          limits.await_copies_ms, kWorkerSilenceMs)) {
       level.push_back(row[0].as<PathId>());
     }
     if (level.empty()) {
@@ -35,7 +38,8 @@ void TakeReady(PgTransaction& transaction, std::int64_t batch, std::int64_t limi
 }
 
 // One set of stored paths that refer to each other and to nothing else unpublished.
-bool TakeCycle(PgTransaction& transaction, std::int64_t batch, std::vector<PathId>& taken) {
+bool TakeCycle(PgTransaction& transaction, std::int64_t batch, const PublishLimits& limits,
+               std::vector<PathId>& taken) {
   PathId after = 0;
   for (;;) {
     const pqxx::result candidates = transaction.Exec(sql::kCyclicCandidates, after);
@@ -44,7 +48,8 @@ bool TakeCycle(PgTransaction& transaction, std::int64_t batch, std::vector<PathI
     }
     for (const pqxx::row& candidate : candidates) {
       after = candidate[0].as<PathId>();
-      const pqxx::result reach = transaction.Exec(sql::kCyclicReach, after);
+      const pqxx::result reach =
+          transaction.Exec(sql::kCyclicReach, after, limits.await_copies_ms, kWorkerSilenceMs);
       if (reach.empty() || reach.size() > kCyclePathsMax || !reach.front()["ready"].as<bool>()) {
         continue;
       }
@@ -96,8 +101,10 @@ Result<std::uint64_t> PgPublishStore::PlanIn(PgTransaction& transaction) {
   }
   const auto flips =
       transaction.Row(sql::kCountFlips, limits_.batch_paths_max)[0].as<std::int64_t>();
-  const auto ready =
-      flips + transaction.Row(sql::kCountReady, limits_.batch_paths_max)[0].as<std::int64_t>();
+  const auto ready = flips + transaction
+                                 .Row(sql::kCountReady, limits_.batch_paths_max,
+                                      limits_.await_copies_ms, kWorkerSilenceMs)[0]
+                                 .as<std::int64_t>();
   const bool cyclic = ready == 0 && AnyCyclicCandidate(transaction);
   // A longer index was taken over: batches that had been planned before may link to shards that its
   // /mirror.json does not list.
@@ -113,9 +120,9 @@ Result<std::uint64_t> PgPublishStore::PlanIn(PgTransaction& transaction) {
   const std::int64_t batch = planned + 1;
   // Cycles first looked at within a batch of their own number: the row of the batch comes with it.
   std::vector<PathId> taken;
-  TakeReady(transaction, batch, limits_.batch_paths_max, taken);
-  if (taken.empty() && TakeCycle(transaction, batch, taken)) {
-    TakeReady(transaction, batch, limits_.batch_paths_max, taken);
+  TakeReady(transaction, batch, limits_, taken);
+  if (taken.empty() && TakeCycle(transaction, batch, limits_, taken)) {
+    TakeReady(transaction, batch, limits_, taken);
   }
   if (taken.empty() && flips == 0 && !owes_mirror_json) {
     return std::uint64_t{0};

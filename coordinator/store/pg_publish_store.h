@@ -21,7 +21,13 @@ struct PublishLimits {
   std::int64_t batch_wait_ms = 2'000;
   // Planned and not applied; the log does not run further ahead of the index.
   std::int64_t batches_ahead_max = 8;
+  // A NAR waits at most so long until another worker holds a copy of it, while one that is to hold
+  // it calls; 0: no waiting.
+  std::int64_t await_copies_ms = 0;
 };
+
+// With copies. Whoever copies more slowly than that holds nothing up.
+inline constexpr std::int64_t kAwaitCopiesMs = 600'000;
 
 // One operation as it goes to the index worker. A put's bytes follow through `more`.
 struct PublishStep {

@@ -88,10 +88,16 @@ WorkerView ReadWorkerView(PgTransaction& transaction, const pqxx::row& row) {
                   .disk_full = row["disk_full"].as<bool>(),
                   .shards = row["shards"].as<std::uint32_t>(),
                   .shards_lost = row["lost"].as<std::uint32_t>(),
-                  .version = Text(row, "version")};
+                  .version = Text(row, "version"),
+                  .copies = row["copies"].as<std::uint32_t>(),
+                  .copies_whole = row["copies_whole"].as<std::uint32_t>(),
+                  .copy_bytes = Count(row, "copy_bytes"),
+                  .failure_domain = Text(row, "failure_domain"),
+                  .peer_address = Text(row, "peer_address")};
   if (view.draining) {
     for (const pqxx::row& shard : transaction.Exec(sql::kLoneShards, view.id, kLoneShardsMax)) {
-      view.lone_shards.push_back(ReadBytes(shard[0]));
+      view.lone_shards.push_back(ReadBytes(shard["key"]));
+      view.lone_unassigned += shard["assigned"].as<bool>() ? 0U : 1U;
     }
     view.lone_index = transaction.Row(sql::kWritesIndex, view.id)[0].as<bool>();
   }
@@ -280,7 +286,10 @@ Result<StatusView> PgReleaseStore::GetStatus() {
                                    .worker_name = Text(row, "name"),
                                    .nars = Count(row, "nars"),
                                    .bytes = Count(row, "bytes"),
-                                   .sealed = row["sealed"].as<bool>()});
+                                   .sealed = row["sealed"].as<bool>(),
+                                   .lost = row["lost"].as<bool>(),
+                                   .copies = row["copies"].as<std::uint32_t>(),
+                                   .copies_whole = row["copies_whole"].as<std::uint32_t>()});
         }
         return status;
       });

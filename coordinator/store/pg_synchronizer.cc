@@ -6,6 +6,7 @@
 #include "coordinator/store/pg_drive_table.h"
 #include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/pg_index_table.h"
+#include "coordinator/store/pg_shard_copies.h"
 #include "coordinator/store/pg_shard_losses.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/pg_worker_table.h"
@@ -54,6 +55,7 @@ Result<PgSynchronizer::Recorded> PgSynchronizer::Record(const WorkerReport& repo
         }
         if (recorded.current) {
           LoseUnlistedShards(transaction, report);
+          RecordCopies(transaction, report);
           TakeJobReports(transaction, report, limits_, policy_, random);
         }
         CrashPoint("coordinator.before_record");
@@ -89,6 +91,7 @@ Result<DesiredState> PgSynchronizer::Answer(const WorkerReport& report, Recorded
                                              .plan = (*next)["plan"].as<std::uint64_t>()};
           }
         }
+        desired.copies = CopiesOfWorker(transaction, report.worker_id);
         const pqxx::row index = transaction.Row(sql::kIndexKey);
         if (!index[0].is_null()) {
           desired.index_key = ReadBytes(index[0]);

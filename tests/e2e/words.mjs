@@ -270,11 +270,8 @@ export class Mirror {
       if (!this.database) await this.#answers(addresses.at(-1))
     }
     for (const address of addresses) await this.#answers(address)
-    for (let n = 1; n <= this.workers; n++) {
-      const role = n === 1 && !this.indexOptions ? ['mirror,index', '--index-key-file', indexKey] : ['mirror']
-      this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), ...addressesOf(n, addresses),
-        '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)]).start()
-    }
+    this.addresses = addresses
+    for (let n = 1; n <= this.workers; n++) this.startWorker(n)
     if (this.indexOptions) {
       this.#add('index', ['worker', 'run', '--data', path.join(this.dir, 'index'), '--coordinator', this.address, '--name', 'index',
         '--role', 'index', '--index-key-file', indexKey, ...this.indexOptions]).start()
@@ -285,6 +282,13 @@ export class Mirror {
     this.#add('gateway', ['gateway', 'serve', '--listen', this.gatewayAddress, '--index', this.key,
       ...this.drives().flatMap((dir) => ['--drives', dir])]).start()
     await until('the gateway answers', START_TIMEOUT_MS, () => this.get('/nix-cache-info').catch(() => null))
+  }
+
+  // One more than there were at the start, or one of those.
+  startWorker (n) {
+    const role = n === 1 && !this.indexOptions ? ['mirror,index', '--index-key-file', path.join(this.dir, 'index.key')] : ['mirror']
+    return this.#add(`worker-${n}`, ['worker', 'run', '--data', path.join(this.dir, `worker-${n}`), ...addressesOf(n, this.addresses),
+      '--name', `worker-${n}`, '--role', ...role, ...this.workerOptionsOf(n)]).start()
   }
 
   run (program, ...words) {
@@ -389,9 +393,19 @@ export class Mirror {
     return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))
   }
 
+  // A gateway with nothing but the mirror's key and the addresses of peers. Has `get` and `channel` as this has.
+  async farGateway (cache, peers, ...options) {
+    const address = `127.0.0.1:${await freePort()}`
+    this.#add('far-gateway', ['gateway', 'serve', '--listen', address, '--mirror', `hyper://${this.key}`, '--cache', cache,
+      ...peers.flatMap((peer) => ['--peer', peer]), ...options]).start()
+    const far = { channel: this.channel, get: (url) => this.get(url, address) }
+    await until('the gateway from afar answers', START_TIMEOUT_MS, () => far.get('/nix-cache-info').catch(() => null))
+    return far
+  }
+
   // The body, or null for 404; any other status is an error.
-  async get (url) {
-    const response = await fetch(`http://${this.gatewayAddress}${url}`)
+  async get (url, address = this.gatewayAddress) {
+    const response = await fetch(`http://${address}${url}`)
     const body = Buffer.from(await response.arrayBuffer())
     if (response.status === 404) return null
     check(response.status === 200, `GET ${url}: status ${response.status}`)

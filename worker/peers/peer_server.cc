@@ -1,6 +1,7 @@
 #include "worker/peers/peer_server.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -8,9 +9,13 @@
 
 namespace hnx::worker {
 
-PeerServer::PeerServer(const DataDirectory& data, std::unique_ptr<swarm::SwarmBridge> bridge,
+PeerServer::PeerServer(const DataDirectory& data, std::vector<std::string> holders,
+                       std::unique_ptr<swarm::SwarmBridge> bridge,
                        std::unique_ptr<hyper::PeerNode> node)
-    : data_(data), bridge_(std::move(bridge)), node_(std::move(node)) {}
+    : data_(data),
+      holders_(std::move(holders)),
+      bridge_(std::move(bridge)),
+      node_(std::move(node)) {}
 
 PeerServer::~PeerServer() = default;
 
@@ -30,8 +35,8 @@ Result<std::unique_ptr<PeerServer>> PeerServer::Start(const PeerServerOptions& o
   node.transport.send_bytes_per_second = options.rate_max;
   node.transport.peer.send_bytes_per_second = options.rate_each_max;
   HNX_ASSIGN_OR_RETURN(auto started, hyper::PeerNode::Start(std::move(node)));
-  auto server =
-      std::unique_ptr<PeerServer>(new PeerServer(data, std::move(bridge), std::move(started)));
+  auto server = std::unique_ptr<PeerServer>(
+      new PeerServer(data, options.holders, std::move(bridge), std::move(started)));
   server->ShowMetrics(metrics);
   if (!server->address().empty()) {
     Log("peers")->info("serving peers on {}", server->address());
@@ -44,6 +49,30 @@ Result<std::unique_ptr<PeerServer>> PeerServer::Start(const PeerServerOptions& o
 
 std::string PeerServer::address() const {
   return node_->addresses().empty() ? std::string() : node_->addresses().front();
+}
+
+void PeerServer::SetSources(std::vector<std::string> addresses) {
+  std::set<std::string> sources(std::make_move_iterator(addresses.begin()),
+                                std::make_move_iterator(addresses.end()));
+  for (const std::string& holder : holders_) {
+    sources.erase(holder);
+  }
+  const MutexLock lock(mutex_);
+  for (const std::string& address : sources_) {
+    if (!sources.contains(address)) {
+      node_->RemovePeer(address);
+    }
+  }
+  for (const std::string& address : sources) {
+    if (sources_.contains(address)) {
+      continue;
+    }
+    if (const Result<void> dialled = node_->AddPeer(address); !dialled) {
+      Log("peers")->warn("dial {}, which has a shard to copy: {}", address,
+                         dialled.error().message);
+    }
+  }
+  sources_ = std::move(sources);
 }
 
 void PeerServer::Committed(const hyper::DriveKey& key, const hyper::DriveKey& content_key,
@@ -86,6 +115,9 @@ void PeerServer::Recorded(const hyper::DriveKey& key, const hyper::DriveHead& he
 
 DriveHeads::Held PeerServer::Acknowledged(const hyper::DriveKey& key,
                                           const hyper::DriveKey& content_key) {
+  if (holders_.empty()) {
+    return {};  // other workers are dialled for their shards only
+  }
   const auto dialled = node_->DialledPeers();
   if (!dialled.has_value() || dialled->empty()) {
     return {};

@@ -8,7 +8,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/result.h"
@@ -49,6 +52,13 @@ class PeerServer final : public DriveHeads {
 
   // "127.0.0.1:4711"; empty: not over TCP.
   std::string address() const;
+  // Dials these from now on, and the holders; no others.
+  void SetSources(std::vector<std::string> addresses) HNX_EXCLUDES(mutex_);
+  // As of PeerNode: read from peers, and served to others.
+  Result<std::shared_ptr<hyper::RemoteDrive>> OpenRemote(const hyper::DriveKey& key,
+                                                         hyper::RemoteDriveOptions options) {
+    return node_->OpenRemote(key, std::move(options));
+  }
   void Stop() { node_->Stop(); }
 
   void Committed(const hyper::DriveKey& key, const hyper::DriveKey& content_key,
@@ -60,16 +70,18 @@ class PeerServer final : public DriveHeads {
   Held Acknowledged(const hyper::DriveKey& key, const hyper::DriveKey& content_key) override;
 
  private:
-  PeerServer(const DataDirectory& data, std::unique_ptr<swarm::SwarmBridge> bridge,
-             std::unique_ptr<hyper::PeerNode> node);
+  PeerServer(const DataDirectory& data, std::vector<std::string> holders,
+             std::unique_ptr<swarm::SwarmBridge> bridge, std::unique_ptr<hyper::PeerNode> node);
   void ShowMetrics(Metrics& metrics);
 
   const DataDirectory& data_;
+  const std::vector<std::string> holders_;
   const std::unique_ptr<swarm::SwarmBridge> bridge_;  // null: not in the swarm
   const std::unique_ptr<hyper::PeerNode> node_;
   // Held while the node is told, so that heads reach it in order; never on the node's thread.
   Mutex mutex_;
   AcceptedHeads heads_ HNX_GUARDED_BY(mutex_);
+  std::set<std::string> sources_ HNX_GUARDED_BY(mutex_);  // dialled, no holders among them
 };
 
 }  // namespace hnx::worker

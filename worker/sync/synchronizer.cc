@@ -131,6 +131,7 @@ pb::SynchronizeRequest Synchronizer::MakeRequest(bool draining) {
     ToMessage(use, request.add_hosts());
   }
   AddDrives(&request);
+  AddCopies(&request);
   const auto free = parts_.disk.FreeBytes();
   request.set_disk_free_bytes(free.value_or(0));
   request.set_capacity_bytes(draining ? 0 : CapacityBytes(free.value_or(0)));
@@ -177,9 +178,43 @@ void Synchronizer::AddDrives(Request* request) {
   }
 }
 
+void Synchronizer::AddCopies(Request* request) {
+  request->set_failure_domain(CleanText(options_.failure_domain));
+  request->set_peer_address(CleanText(options_.peer_address));
+  if (parts_.copies == nullptr) {
+    return;
+  }
+  for (const HeldCopy& held : parts_.copies->Held()) {
+    pb::CopyState* copy = request->add_copies();
+    copy->set_key(ToString(held.key.bytes()));
+    copy->set_version(held.version);
+    copy->set_content_length(held.content_length);
+    copy->set_bytes(held.bytes_on_disk);
+  }
+}
+
+void Synchronizer::ApplyCopies(const Response& response) {
+  if (parts_.copies == nullptr) {
+    return;
+  }
+  std::vector<WantedCopy> wanted;
+  for (const pb::Copy& copy : response.copies()) {
+    const auto key = hyper::DriveKey::FromBytes(AsBytes(copy.key()));
+    if (!key.has_value()) {
+      Log("synchronize")->error("the answer names a copy: {}", key.error().message);
+      continue;
+    }
+    wanted.push_back(
+        {*key, copy.version(), copy.bytes(), {copy.peers().begin(), copy.peers().end()}});
+  }
+  parts_.copies->Want(wanted);
+}
+
 std::uint64_t Synchronizer::CapacityBytes(std::uint64_t disk_free) {
   const std::uint64_t outstanding = parts_.jobs.OutstandingBytes();
-  const bool full = disk_free < kDiskFreeMin || disk_free <= outstanding;
+  const std::uint64_t spoken_for =
+      outstanding + (parts_.copies == nullptr ? std::uint64_t{0} : parts_.copies->MissingBytes());
+  const bool full = disk_free < kDiskFreeMin || disk_free <= spoken_for;
   if (full != disk_full_) {
     disk_full_ = full;
     if (full) {
@@ -199,7 +234,7 @@ std::uint64_t Synchronizer::CapacityBytes(std::uint64_t disk_free) {
       outstanding >= options_.backlog_bytes) {
     return 0;
   }
-  return std::min(options_.backlog_bytes - outstanding, disk_free - outstanding);
+  return std::min(options_.backlog_bytes - outstanding, disk_free - spoken_for);
 }
 
 void Synchronizer::Carry(const Response& response, Clock::SteadyTime sent) {
@@ -219,6 +254,7 @@ void Synchronizer::Carry(const Response& response, Clock::SteadyTime sent) {
                                 : "not drained any more: work is taken again");
   }
   ApplyDrives(response);
+  ApplyCopies(response);
   ApplyJobs(response);
   parts_.limits.UnlimitOthers(limits);
 }

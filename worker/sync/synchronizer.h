@@ -21,6 +21,7 @@
 #include "base/retry_policy.h"
 #include "base/service.h"
 #include "hypercore_nixos/v1/coordinator.pb.h"
+#include "worker/copies/copy_set.h"
 #include "worker/data_directory.h"
 #include "worker/disk_space.h"
 #include "worker/job_table.h"
@@ -46,6 +47,8 @@ struct SynchronizerOptions {
   bool role_mirror = true;
   std::uint64_t backlog_bytes = kBacklogBytesDefault;
   std::string version;
+  std::string failure_domain;
+  std::string peer_address;  // as others dial it; empty: they cannot
 };
 
 // Why the worker must end.
@@ -70,6 +73,8 @@ struct SynchronizerParts {
   std::function<void(EndReason, const std::string& message)> on_end;
   // Told of what was accepted; may be null.
   DriveHeads* heads = nullptr;
+  // Null: it takes no copies of other workers' shards.
+  CopySet* copies = nullptr;
 };
 
 class Synchronizer final : public LoopService {
@@ -91,10 +96,12 @@ class Synchronizer final : public LoopService {
   Result<Response> Call(bool draining);
   Request MakeRequest(bool draining);
   void AddDrives(Request* request);
+  void AddCopies(Request* request);
   std::uint64_t CapacityBytes(std::uint64_t disk_free);
   void Carry(const Response& response, Clock::SteadyTime sent);
   void ApplyJobs(const Response& response);
   void ApplyDrives(const Response& response);
+  void ApplyCopies(const Response& response);
   void ApplyIndex(const Response& response, const hypercore_nixos::v1::RecordedDrive* recorded);
   bool AnythingUnrecorded() const;
   std::chrono::milliseconds OnError(const Error& error);

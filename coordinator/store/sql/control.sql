@@ -47,11 +47,19 @@ UPDATE worker SET drain_at = CASE WHEN $2::boolean THEN coalesce(drain_at, now()
 SELECT paused_at IS NOT NULL AS paused, drain_at IS NOT NULL AS drain FROM worker WHERE id = $1 FOR SHARE
 
 -- name: LoneShards
--- Shards of worker $1 with a NAR that counts and lies in no shard of another worker; at most $2.
-SELECT s.key FROM shard s
-WHERE s.worker_id = $1
+-- Shards that worker $1 wrote, or has a copy of that their writer lost, with a NAR that counts and lies in no shard
+-- and no copy of another worker that stays; whether somebody is to hold a copy of it. At most $2.
+SELECT s.key, EXISTS (SELECT FROM shard_copy c JOIN staying_worker w ON w.id = c.worker_id
+                      WHERE c.shard_id = s.id AND w.id <> $1) AS assigned
+FROM shard s CROSS JOIN LATERAL (
+         SELECT coalesce(max(c.content_length), 0) AS copied
+         FROM shard_copy c JOIN staying_worker w ON w.id = c.worker_id
+         WHERE c.shard_id = s.id AND w.id <> $1) elsewhere
+WHERE ((s.worker_id = $1 AND s.lost_at IS NULL)
+       OR (s.lost_at IS NOT NULL AND EXISTS (SELECT FROM shard_copy c
+                                             WHERE c.shard_id = s.id AND c.worker_id = $1 AND c.db_length > 0)))
       AND EXISTS (SELECT FROM nar n
-                  WHERE n.shard_id = s.id
+                  WHERE n.shard_id = s.id AND n.blob_block_offset + n.blob_block_length > elsewhere.copied
                         AND NOT EXISTS (SELECT FROM extra_copy x JOIN shard o ON o.id = x.shard_id
                                         WHERE x.file = n.file AND x.nar_hash = n.nar_hash AND o.worker_id <> $1))
 ORDER BY s.id LIMIT $2::bigint

@@ -2,16 +2,16 @@
 
 -- name: LoseShard
 -- Its writer holds less than was recorded.
-UPDATE shard SET lost_at = now() WHERE id = $1 AND lost_at IS NULL AND db_length > 0
+UPDATE shard SET lost_at = now(), unrepaired = true WHERE id = $1 AND lost_at IS NULL AND db_length > 0
 RETURNING key
 
 -- name: HoldShardAgain
-UPDATE shard SET lost_at = NULL WHERE id = $1 AND lost_at IS NOT NULL
+UPDATE shard SET lost_at = NULL, unrepaired = false WHERE id = $1 AND lost_at IS NOT NULL
 RETURNING key
 
 -- name: LoseShardsBut
 -- Of worker $1 every shard but the ones with the keys $2.
-UPDATE shard SET lost_at = now(), sealed = true, seal_reason = coalesce(seal_reason, $3)
+UPDATE shard SET lost_at = now(), unrepaired = true, sealed = true, seal_reason = coalesce(seal_reason, $3)
 WHERE worker_id = $1 AND lost_at IS NULL AND db_length > 0 AND NOT key = ANY($2::bytea[])
 RETURNING key
 
@@ -28,18 +28,25 @@ WHERE shard_id = $1 AND state = 'stored' AND file = ANY($2::text[])
 RETURNING id
 
 -- name: UnrepairedLosses
-SELECT EXISTS (SELECT FROM shard s WHERE s.lost_at IS NOT NULL AND EXISTS (SELECT FROM nar WHERE nar.shard_id = s.id))
+SELECT EXISTS (SELECT FROM shard WHERE unrepaired)
+
+-- name: LockUnrepaired
+-- Whoever loses one of them, or a copy of it, meanwhile, waits, and is looked at again.
+SELECT id FROM shard WHERE unrepaired ORDER BY id FOR UPDATE
 
 -- name: TakeLostNars
--- NARs of lost shards are wanted again, $1 files at a time: all that one file proves go together. A place in a shard
--- that was lost before stays unknown.
-WITH file AS (
-    SELECT DISTINCT nar.file FROM shard s JOIN nar ON nar.shard_id = s.id
-    WHERE s.lost_at IS NOT NULL ORDER BY nar.file LIMIT $1
+-- NARs of the lost shards $2 that no copy holds are wanted again, $1 files at a time: all that one file proves go
+-- together. A place in a shard that was lost before stays unknown.
+WITH broken AS MATERIALIZED (
+    SELECT s.id, w.name, copied_length(s.id) AS copied
+    FROM shard s JOIN worker w ON w.id = s.worker_id WHERE s.id = ANY($2::bigint[])
+), file AS (
+    SELECT DISTINCT nar.file FROM broken b JOIN nar ON nar.shard_id = b.id
+    WHERE nar.blob_block_offset + nar.blob_block_length > b.copied ORDER BY nar.file LIMIT $1
 ), chosen AS (
-    SELECT nar.id, w.name
-    FROM file JOIN nar ON nar.file = file.file JOIN shard s ON s.id = nar.shard_id JOIN worker w ON w.id = s.worker_id
-    WHERE s.lost_at IS NOT NULL
+    SELECT nar.id, b.name
+    FROM file JOIN nar ON nar.file = file.file JOIN broken b ON b.id = nar.shard_id
+    WHERE nar.blob_block_offset + nar.blob_block_length > b.copied
     ORDER BY nar.id FOR UPDATE OF nar
 ), taken AS (
     UPDATE nar
@@ -53,6 +60,9 @@ WITH file AS (
     INSERT INTO event (nar_id, what) SELECT id, 'it was lost with a shard of worker ' || name FROM taken
 )
 SELECT id FROM taken
+
+-- name: EndRepair
+UPDATE shard SET unrepaired = false WHERE id = ANY($1::bigint[])
 
 -- name: DropLostExtraCopies
 DELETE FROM extra_copy x USING shard s WHERE s.id = x.shard_id AND s.lost_at IS NOT NULL
@@ -88,12 +98,17 @@ UPDATE path SET state = 'known', changed_at = now()
 FROM nar WHERE nar.id = ANY($1::bigint[]) AND nar.state = 'wanted' AND path.nar_id = nar.id AND path.state = 'stored'
 
 -- name: TakeFoundNars
--- At most $1 NARs whose lost shard is there again.
+-- At most $1 NARs whose lost shard is there again, or a copy of it that holds them.
+WITH there AS MATERIALIZED (
+    SELECT id, CASE WHEN lost_at IS NULL THEN 9223372036854775807 ELSE copied_length(id) END AS blocks
+    FROM shard WHERE lost_at IS NULL OR id IN (SELECT shard_id FROM shard_copy)
+)
 UPDATE nar
 SET state = 'stored', shard_id = lost_shard_id, lost_shard_id = NULL, job_id = NULL, reason = NULL, message = NULL,
     changed_at = now()
-WHERE id IN (SELECT nar.id FROM nar JOIN shard s ON s.id = nar.lost_shard_id
-             WHERE s.lost_at IS NULL AND nar.state <> 'stored' AND nar.blob_byte_offset IS NOT NULL
+WHERE id IN (SELECT nar.id FROM nar JOIN there ON there.id = nar.lost_shard_id
+             WHERE nar.blob_block_offset + nar.blob_block_length <= there.blocks AND nar.state <> 'stored'
+                   AND nar.blob_byte_offset IS NOT NULL
                    AND NOT EXISTS (SELECT FROM nar o
                                    WHERE o.file = nar.file AND o.state = 'stored'
                                          AND (o.nar_hash, o.shard_id) <> (nar.nar_hash, nar.lost_shard_id))
@@ -133,9 +148,12 @@ SELECT rn.release_id, count(*) FROM flipped JOIN release_nar rn ON rn.nar_id = f
 UPDATE worker SET forgotten_at = now() WHERE id = $1
 
 -- name: CountLosses
--- What the shards of worker $1 hold.
-SELECT count(DISTINCT s.id) AS shards, count(nar.id) AS nars, coalesce(sum(nar.weight), 0)::bigint AS bytes
-FROM shard s JOIN nar ON nar.shard_id = s.id WHERE s.worker_id = $1 AND s.lost_at IS NULL
+-- What the shards of worker $1 hold, and NARs and bytes that no copy holds.
+SELECT count(DISTINCT s.id) AS shards, count(nar.id) FILTER (WHERE lone) AS nars,
+       coalesce(sum(nar.weight) FILTER (WHERE lone), 0)::bigint AS bytes
+FROM (SELECT id, copied_length(id) AS copied FROM shard WHERE worker_id = $1 AND lost_at IS NULL) s
+     JOIN nar ON nar.shard_id = s.id CROSS JOIN LATERAL (
+         SELECT nar.blob_block_offset + nar.blob_block_length > s.copied AS lone) l
 
 -- name: FreeNarsOfWorker
 UPDATE nar SET state = 'wanted', job_id = NULL, changed_at = now()

@@ -9,17 +9,33 @@ SELECT m.index_key, m.predecessor_key, m.published_batch, m.mirror_json_sha256,
 FROM mirror m
 
 -- name: CountReady
+-- At most $1. $2, here and below: ms for which a NAR waits until a copy of its shard holds it; $3: ms of silence after
+-- which a holder is not waited for.
+WITH awaiting AS MATERIALIZED (
+    SELECT * FROM shards_awaiting_copies($3::bigint) WHERE $2::bigint > 0
+)
 SELECT count(*) FROM (
     SELECT FROM path
-    WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL LIMIT $1::bigint) r
+    WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL
+          AND NOT EXISTS (SELECT FROM nar n JOIN awaiting a ON a.id = n.shard_id
+                          WHERE n.id = path.nar_id AND n.blob_block_offset + n.blob_block_length > a.copied
+                                AND n.changed_at > clock_timestamp() - $2::bigint * interval '1 millisecond'
+                          OFFSET 0)
+    LIMIT $1::bigint) r
 
 -- name: NarsAtWork
 SELECT EXISTS (SELECT FROM nar WHERE state = 'wanted' AND needed) OR EXISTS (SELECT FROM job)
 
 -- name: TakeReady
-WITH ready AS (
+WITH awaiting AS MATERIALIZED (
+    SELECT * FROM shards_awaiting_copies($4::bigint) WHERE $3::bigint > 0
+), ready AS (
     SELECT id FROM path
     WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL
+          AND NOT EXISTS (SELECT FROM nar n JOIN awaiting a ON a.id = n.shard_id
+                          WHERE n.id = path.nar_id AND n.blob_block_offset + n.blob_block_length > a.copied
+                                AND n.changed_at > clock_timestamp() - $3::bigint * interval '1 millisecond'
+                          OFFSET 0)
     ORDER BY depth, id LIMIT $2::bigint FOR UPDATE
 )
 UPDATE path SET state = 'published', batch = $1, changed_at = now()
@@ -44,8 +60,15 @@ WITH RECURSIVE reach(id) AS (
     UNION
     SELECT e.reference FROM reach JOIN path_reference e ON e.referrer = reach.id JOIN path r ON r.id = e.reference
     WHERE r.state <> 'published'
+), awaiting AS MATERIALIZED (
+    SELECT * FROM shards_awaiting_copies($3::bigint) WHERE $2::bigint > 0
 )
-SELECT p.id, bool_and(p.state = 'stored' AND p.needed AND p.watched AND p.blocked_by IS NULL) OVER () AS ready
+SELECT p.id, bool_and(p.state = 'stored' AND p.needed AND p.watched AND p.blocked_by IS NULL
+                      AND NOT EXISTS (SELECT FROM nar n JOIN awaiting a ON a.id = n.shard_id
+                                      WHERE n.id = p.nar_id AND n.blob_block_offset + n.blob_block_length > a.copied
+                                            AND n.changed_at > clock_timestamp()
+                                                               - $2::bigint * interval '1 millisecond'
+                                      OFFSET 0)) OVER () AS ready
 FROM reach JOIN path p ON p.id = reach.id
 ORDER BY p.id
 

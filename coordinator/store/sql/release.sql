@@ -88,15 +88,22 @@ SELECT w.id, w.name, w.roles, w.last_seen > clock_timestamp() - $1::bigint * int
        (extract(epoch FROM w.last_seen) * 1000)::bigint AS last_seen_ms, w.disk_free_bytes,
        (SELECT count(*) FROM job WHERE job.worker_id = w.id) AS jobs,
        w.paused_at IS NOT NULL AS paused, w.pause_reason, w.draining OR w.drain_at IS NOT NULL AS draining, w.version,
-       w.forgotten_at IS NOT NULL AS forgotten, w.disk_full, s.shards, s.lost, s.bytes AS bytes_stored
+       w.forgotten_at IS NOT NULL AS forgotten, w.disk_full, s.shards, s.lost, s.bytes AS bytes_stored,
+       c.copies, c.copies_whole, c.bytes AS copy_bytes, w.failure_domain, w.peer_address
 FROM worker w CROSS JOIN LATERAL (
+         SELECT count(*) AS copies, count(*) FILTER (WHERE shard_copy.db_length >= shard.db_length) AS copies_whole,
+                coalesce(sum(shard_copy.bytes), 0)::bigint AS bytes
+         FROM shard_copy JOIN shard ON shard.id = shard_copy.shard_id WHERE shard_copy.worker_id = w.id) c
+     CROSS JOIN LATERAL (
          SELECT count(*) AS shards, count(*) FILTER (WHERE lost_at IS NOT NULL) AS lost,
                 coalesce(sum(content_byte_length) FILTER (WHERE lost_at IS NULL), 0)::bigint AS bytes
          FROM shard WHERE shard.worker_id = w.id AND db_length > 0) s ORDER BY w.name, w.id LIMIT $2
 
 -- name: ShardStatus
 SELECT s.key, w.name, s.sealed, s.content_byte_length AS bytes,
-       (SELECT count(*) FROM nar WHERE nar.shard_id = s.id) AS nars
+       (SELECT count(*) FROM nar WHERE nar.shard_id = s.id) AS nars, s.lost_at IS NOT NULL AS lost,
+       (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id) AS copies,
+       (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id AND c.db_length >= s.db_length) AS copies_whole
 FROM shard s JOIN worker w ON w.id = s.worker_id ORDER BY s.id LIMIT $1
 
 -- name: FailuresPage

@@ -252,7 +252,10 @@ WorkerReport FakeWorker::Report() {
                       .drives = {},
                       .version = "1",
                       .lists_all_drives = true,
-                      .unread_drives = {}};
+                      .unread_drives = {},
+                      .failure_domain = failure_domain,
+                      .peer_address = peer_address,
+                      .copies = copies};
   for (const auto& [id, held] : jobs_) {
     report.jobs.push_back({.job_id = id, .attempt = held.job.attempt, .failures = held.failures});
   }

@@ -117,6 +117,10 @@ class FakeWorker {
   bool sealed = false;
   Bytes key;
   bool shows_shard = true;  // false: its report names no drive
+  // As a holder of copies.
+  std::string failure_domain;
+  std::string peer_address;
+  std::vector<coordinator::CopyReport> copies;
 
  private:
   void Obey(const coordinator::DesiredState& desired);

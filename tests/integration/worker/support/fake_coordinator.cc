@@ -145,6 +145,9 @@ void FakeCoordinator::Answer(const pb::SynchronizeRequest& request,
                              pb::SynchronizeResponse* response) {
   response->set_lease_ms(state_.lease_ms);
   response->set_next_call_ms(100);
+  for (const pb::Copy& copy : state_.copies) {
+    *response->add_copies() = copy;
+  }
   for (const auto& asked : request.drives()) {
     const Drive& drive = state_.drives[asked.key()];
     if (drive.forgotten) {

@@ -35,6 +35,7 @@ class FakeCoordinator final : public pb::WorkerGateway::Service {
     std::map<std::string, Drive> drives;                                                 // by key
     std::map<std::string, std::vector<std::pair<std::string, pb::ShardEntry>>> entries;  // by file
     std::vector<pb::Job> jobs;
+    std::vector<pb::Copy> copies;                      // that the worker is to hold
     std::map<std::uint64_t, pb::NarFailure> failures;  // by nar_id
     std::vector<std::vector<pb::PublishOperation>> batches;
     std::uint64_t batches_accepted = 0;
