@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "coordinator/domain/work_control.h"
+#include "coordinator/domain/worker_report.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
@@ -58,7 +59,8 @@ Result<void> PgCopyPlanner::Assign(std::int64_t shard) {
   return RunTransaction(
       pool_, "give a copy of a shard to a worker", [&](PgTransaction& transaction) -> Result<void> {
         HNX_TRY(leader_.Lock(transaction));
-        if (const auto copy = transaction.MaybeRow(sql::kAssignCopy, shard, kWorkerSilenceMs)) {
+        if (const auto copy = transaction.MaybeRow(sql::kAssignCopy, shard, kWorkerSilenceMs,
+                                                   static_cast<std::int64_t>(kWorkerCopiesMax))) {
           Log("copies")->info("worker {} is to hold a copy of shard {}",
                               (*copy)["worker"].as<std::string>(),
                               EncodeHex(ReadBytes((*copy)["key"])));

@@ -8,7 +8,7 @@
 namespace hnx::coordinator {
 namespace {
 
-std::string NarIdsOf(const pqxx::result& rows) {
+std::string IdList(const pqxx::result& rows) {
   PgArray ids;
   for (const pqxx::row& row : rows) {
     ids.Add(row[0].as<std::int64_t>());
@@ -22,14 +22,14 @@ std::int64_t TakeLost(PgTransaction& transaction) {
   if (unrepaired.empty()) {
     return 0;
   }
-  const std::string shards = Ids(unrepaired);
+  const std::string shards = IdList(unrepaired);
   transaction.Exec(sql::kDropLostExtraCopies);
   const pqxx::result lost = transaction.Exec(sql::kTakeLostNars, kRepairNarsMax, shards);
   if (lost.empty()) {
     transaction.Exec(sql::kEndRepair, shards);
     return 0;
   }
-  const std::string nars = NarIdsOf(lost);
+  const std::string nars = IdList(lost);
   const pqxx::result adopted = transaction.Exec(sql::kAdoptLostNars, nars);
   transaction.Exec(sql::kForgetStoredPaths, nars);
   Log("repair")->info(
@@ -42,7 +42,7 @@ std::int64_t TakeLost(PgTransaction& transaction) {
 std::int64_t TakeFound(PgTransaction& transaction) {
   const pqxx::result found = transaction.Exec(sql::kTakeFoundNars, kRepairNarsMax);
   if (!found.empty()) {
-    transaction.Exec(sql::kStorePathsOfNars, NarIdsOf(found));
+    transaction.Exec(sql::kStorePathsOfNars, IdList(found));
     Log("repair")->info("{} NARs are there again with their shard", found.size());
   }
   return static_cast<std::int64_t>(found.size());

@@ -25,6 +25,15 @@ ALTER TABLE shard ADD COLUMN unrepaired boolean NOT NULL DEFAULT false;
 UPDATE shard SET unrepaired = true WHERE lost_at IS NOT NULL;
 CREATE INDEX shard_unrepaired ON shard (id) WHERE unrepaired;
 
+-- Whoever finds it lost, a coordinator of the release before too, has its NARs looked through.
+CREATE FUNCTION shard_loss_is_repaired() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.unrepaired := NEW.lost_at IS NOT NULL;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER shard_loss_is_repaired BEFORE UPDATE OF lost_at ON shard
+    FOR EACH ROW WHEN ((OLD.lost_at IS NULL) <> (NEW.lost_at IS NULL)) EXECUTE FUNCTION shard_loss_is_repaired();
+
 -- Up to which block of its content some copy holds everything that counts.
 CREATE FUNCTION copied_length(bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT coalesce(max(content_length), 0) FROM shard_copy WHERE shard_id = $1 $$;

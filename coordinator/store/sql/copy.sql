@@ -62,7 +62,7 @@ ORDER BY s.id LIMIT $3::bigint
 
 -- name: AssignCopy
 -- Shard $1 to the worker with the fewest bytes of copies that is alive ($2: silence in ms), has room, and is in a
--- failure domain of its own; if there is somebody to get it from.
+-- failure domain of its own, and is to hold less than $3 of them; if there is somebody to get it from.
 WITH shard_here AS (
     SELECT id, worker_id, content_byte_length, lost_at IS NOT NULL AS lost FROM shard WHERE id = $1
 ), holder AS (
@@ -78,7 +78,7 @@ WITH shard_here AS (
 ), chosen AS (
     SELECT w.id
     FROM shard_here s CROSS JOIN staying_worker w CROSS JOIN LATERAL (
-             SELECT coalesce(sum(o.content_byte_length), 0) AS wanted,
+             SELECT count(*) AS shards, coalesce(sum(o.content_byte_length), 0) AS wanted,
                     coalesce(sum(greatest(o.content_byte_length - c.bytes, 0)) FILTER (WHERE c.db_length < o.db_length), 0)
                         AS missing
              FROM shard_copy c JOIN shard o ON o.id = c.shard_id WHERE c.worker_id = w.id) copies
@@ -87,7 +87,7 @@ WITH shard_here AS (
           AND (w.id <> s.worker_id OR s.lost)
           AND NOT EXISTS (SELECT FROM shard_copy c WHERE c.shard_id = s.id AND c.worker_id = w.id)
           AND NOT w.failure_domain IN (SELECT failure_domain FROM named)
-          AND w.disk_free_bytes > copies.missing + s.content_byte_length
+          AND copies.shards < $3::bigint AND w.disk_free_bytes > copies.missing + s.content_byte_length
           AND EXISTS (SELECT FROM holder h WHERE h.peer_address <> '' AND h.id <> w.id)
     ORDER BY copies.wanted, w.id LIMIT 1
 ), assigned AS (

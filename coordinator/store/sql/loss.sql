@@ -2,16 +2,16 @@
 
 -- name: LoseShard
 -- Its writer holds less than was recorded.
-UPDATE shard SET lost_at = now(), unrepaired = true WHERE id = $1 AND lost_at IS NULL AND db_length > 0
+UPDATE shard SET lost_at = now() WHERE id = $1 AND lost_at IS NULL AND db_length > 0
 RETURNING key
 
 -- name: HoldShardAgain
-UPDATE shard SET lost_at = NULL, unrepaired = false WHERE id = $1 AND lost_at IS NOT NULL
+UPDATE shard SET lost_at = NULL WHERE id = $1 AND lost_at IS NOT NULL
 RETURNING key
 
 -- name: LoseShardsBut
 -- Of worker $1 every shard but the ones with the keys $2.
-UPDATE shard SET lost_at = now(), unrepaired = true, sealed = true, seal_reason = coalesce(seal_reason, $3)
+UPDATE shard SET lost_at = now(), sealed = true, seal_reason = coalesce(seal_reason, $3)
 WHERE worker_id = $1 AND lost_at IS NULL AND db_length > 0 AND NOT key = ANY($2::bytea[])
 RETURNING key
 

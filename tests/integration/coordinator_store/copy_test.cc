@@ -132,7 +132,7 @@ TEST_F(CopyTest, CopiesGoToWhoeverHoldsTheFewestBytesOfThem) {
   rig_.Background();
   writer_.LoseDisk();  // it begins another shard, without calling in between
   WorkOff(writer_);
-  Ask("UPDATE shard SET lost_at = NULL, unrepaired = false RETURNING 1");
+  Ask("UPDATE shard SET lost_at = NULL RETURNING 1");
   EXPECT_EQ(Assign(), 1);
   EXPECT_EQ(Answer(third_).copies.size(), 1U);
 }
@@ -194,6 +194,14 @@ TEST_F(CopyTest, AShardThatItsWriterLostIsReadFromTheCopyAndNothingIsFetchedOrFl
   EXPECT_EQ(Batches(), batches);
   EXPECT_NE(index_.File("/mirror.json").find(mirror::DriveIdOf(key)), std::string::npos);
   EXPECT_EQ(Ask("SELECT bool_and(sealed) FROM shard WHERE db_length > 0"), "t");
+}
+
+TEST_F(CopyTest, WhatACoordinatorOfTheReleaseBeforeCallsLostIsLookedThrough) {
+  MirrorAllOnWriter();
+  Ask("UPDATE shard SET lost_at = now(), sealed = true, seal_reason = 'lost' WHERE db_length > 0 "
+      "RETURNING 1");
+  rig_.Background();
+  EXPECT_EQ(Stored(), "0");
 }
 
 TEST_F(CopyTest, ForgettingTellsOnlyOfWhatNoCopyHolds) {
@@ -301,6 +309,7 @@ TEST_F(CopyTest, ALostShardIsCopiedOnFromTheCopy) {
   MirrorAllOnWriter();
   Assign();
   Hold(holder_);
+  writer_.peer_address.clear();  // else it may be given it as well as the third one
   LoseWriter();
   EXPECT_EQ(Assign(), 1) << "the writer's place is taken";
   const DesiredState answer = Answer(third_);
