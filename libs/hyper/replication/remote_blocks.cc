@@ -98,6 +98,22 @@ void RemoteBlocks::SetInPages(BlockRange range, bool present) {
   }
 }
 
+void RemoteBlocks::GrowContiguous() {
+  for (;;) {
+    const Page* page = FindPage(contiguous_ / kBitsPerPage);
+    if (page == nullptr) {
+      break;
+    }
+    const std::uint64_t bit = contiguous_ % kBitsPerPage;
+    const auto ones = static_cast<std::uint64_t>(std::countr_one((*page)[bit / 64] >> (bit % 64)));
+    contiguous_ += ones;
+    if (ones < 64 - bit % 64) {
+      break;
+    }
+  }
+  pages_.erase(pages_.begin(), pages_.lower_bound(contiguous_ / kBitsPerPage));
+}
+
 void RemoteBlocks::CutContiguous(std::uint64_t end, std::uint64_t keep_until) {
   const std::uint64_t had = contiguous_;
   contiguous_ = std::min(contiguous_, end);
@@ -112,7 +128,7 @@ void RemoteBlocks::Set(BlockRange range, bool present) {
   }
   if (present && range.begin.value() <= contiguous_) {
     contiguous_ = std::max(contiguous_, range.end.value());
-    pages_.erase(pages_.begin(), pages_.lower_bound(contiguous_ / kBitsPerPage));
+    GrowContiguous();
     return;
   }
   if (!present && range.begin.value() < contiguous_) {
@@ -142,6 +158,7 @@ void RemoteBlocks::SetWords(BlockIndex start, std::span<const std::uint32_t> wor
     word &= ~(std::uint64_t{0xffff'ffff} << shift);
     word |= std::uint64_t{words[i]} << shift;
   }
+  GrowContiguous();
 }
 
 }  // namespace hnx::hyper

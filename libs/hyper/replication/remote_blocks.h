@@ -44,6 +44,8 @@ class RemoteBlocks {
   // Null when there is none and no room for one.
   Page* MakePage(std::uint64_t number);
   void SetInPages(BlockRange range, bool present);
+  // Takes what pages hold right behind the run from 0 into it.
+  void GrowContiguous();
   // The run from 0 ends at `end`, at the latest; what it covered beyond goes into pages.
   void CutContiguous(std::uint64_t end, std::uint64_t keep_until);
 

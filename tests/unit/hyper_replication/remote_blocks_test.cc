@@ -52,9 +52,17 @@ TEST(RemoteBlocksTest, AgreesWithASetUnderRandomRangesAndWords) {
       ASSERT_EQ(blocks.NextPresent(Range(from, kBlocks)).value(), expected);
     }
     const auto gap = std::find(model.begin(), model.end(), false);
-    EXPECT_LE(blocks.contiguous_length(),
+    EXPECT_EQ(blocks.contiguous_length(),
               static_cast<std::uint64_t>(std::distance(model.begin(), gap)));
   }
+}
+
+TEST(RemoteBlocksTest, BitsThatAPeerWasAskedForDoNotShortenItsRun) {
+  RemoteBlocks blocks;
+  blocks.Set(Range(0, 100), true);
+  blocks.SetWords(BlockIndex(0),
+                  std::vector<std::uint32_t>{0xffff'ffff, 0xffff'ffff, 0xffff'ffff, 0xf});
+  EXPECT_EQ(blocks.contiguous_length(), 100U);
 }
 
 TEST(RemoteBlocksTest, AHostilePeerCannotMakeItGrow) {
