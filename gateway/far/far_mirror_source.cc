@@ -185,6 +185,7 @@ Result<std::optional<SourceFile>> FarMirrorSource::ToSource(
                                          static_cast<const FarPatience&>(*this));
   source.open = [cache, file = *std::move(file)]() -> Result<http::FileRegion> {
     HNX_ASSIGN_OR_RETURN(auto region, OpenRegion(file));
+    region.may_be_punched = true;
     if (cache != nullptr) {
       cache->Used({file.drive->key(), file.blob});
     }

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "http/copied_region.h"
 #include "http/listen_socket.h"
 #include "http/parked_connections.h"
 #include "http/work_pool.h"
@@ -61,6 +62,9 @@ ResponseHandle TextHandle(std::string body) {
 ResponseHandle FileHandle(FileRegion region) {
   if (region.length == 0) {
     return TextHandle({});
+  }
+  if (region.may_be_punched) {
+    return ResponseHandle(CopyRegion(std::move(region)));
   }
   // Takes the descriptor, and closes it with the response.
   ResponseHandle handle(

@@ -65,6 +65,9 @@ struct FileRegion {
   UniqueFd fd;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
+  // Holes may be punched here when the descriptor is closed. Then pages of the file must not wait
+  // in the socket, as sendfile has them do: a hole's ends are wiped in place. They are copied.
+  bool may_be_punched = false;
 };
 
 // An answer that is made once and sent many times, by any thread.

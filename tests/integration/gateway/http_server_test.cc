@@ -5,6 +5,7 @@
 #include <future>
 #include <thread>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -104,6 +105,34 @@ TEST_F(HttpServerTest, SendsARegionOfAFileAndClosesIt) {
     EXPECT_TRUE(answer.body == content.substr(1000, 2'500'000));
   }
   EXPECT_EQ(client.Ask(Request("/x", "", "HEAD"), false).Header("Content-Length"), "2500000");
+}
+
+TEST_F(HttpServerTest, WhatWasSentIsNotChangedByAHoleThatIsPunchedBeforeTheClientReadsIt) {
+  UniqueFd file(::memfd_create("test", MFD_CLOEXEC));
+  const std::string content(12'000, 'x');
+  ASSERT_TRUE(WriteAt(file.get(), 0, AsBytes(content)));
+  const std::string name = "/proc/self/fd/" + std::to_string(file.get());
+  struct flock all {};
+  all.l_whence = SEEK_SET;
+  std::promise<void> locked;
+  Serve([&](const ServerRequest&) {
+    ServerResponse response;
+    UniqueFd opened(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+    struct flock shared = all;
+    shared.l_type = F_RDLCK;
+    EXPECT_EQ(::fcntl(opened.get(), F_OFD_SETLK, &shared), 0);
+    response.file = FileRegion{std::move(opened), 1000, 6'000, true};
+    locked.set_value();
+    return response;
+  });
+  auto client = Connect();
+  client.Send(Request("/x"));
+  locked.get_future().wait();
+  struct flock exclusive = all;
+  exclusive.l_type = F_WRLCK;
+  ASSERT_EQ(::fcntl(file.get(), F_OFD_SETLKW, &exclusive), 0) << "the server has closed it";
+  ASSERT_EQ(::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1000, 6'000), 0);
+  EXPECT_TRUE(client.Receive().body == content.substr(1000, 6'000));
 }
 
 TEST_F(HttpServerTest, OnePreparedAnswerServesManyThreads) {
