@@ -163,9 +163,10 @@ struct DesiredDrive {
 
 struct DesiredCopy {
   Bytes key;
-  std::uint64_t version = 0;  // recorded
+  std::uint64_t version = 0;  // recorded; of a lost one: what a copy holds
   std::uint64_t bytes = 0;    // of its content
   std::vector<std::string> peers{};
+  std::uint64_t content_end = 0;  // blobs that end beyond do not count; 0: all count
 };
 
 struct DesiredPublish {

@@ -241,6 +241,7 @@ void CopiesToProto(const std::vector<DesiredCopy>& copies, pb::SynchronizeRespon
     out.set_key(ToString(copy.key));
     out.set_version(copy.version);
     out.set_bytes(copy.bytes);
+    out.set_content_end(copy.content_end);
     for (const std::string& peer : copy.peers) {
       out.add_peers(peer);
     }

@@ -34,8 +34,9 @@ std::vector<DesiredCopy> CopiesOfWorker(PgTransaction& transaction, const std::s
   for (const pqxx::row& row : transaction.Exec(sql::kCopiesOfWorker, worker_id, kWorkerSilenceMs)) {
     copies.push_back({.key = ReadBytes(row["key"]),
                       .version = row["db_length"].as<std::uint64_t>(),
-                      .bytes = row["content_byte_length"].as<std::uint64_t>(),
-                      .peers = ReadTextArray(row["peers"])});
+                      .bytes = row["bytes"].as<std::uint64_t>(),
+                      .peers = ReadTextArray(row["peers"]),
+                      .content_end = row["content_end"].as<std::uint64_t>()});
   }
   return copies;
 }

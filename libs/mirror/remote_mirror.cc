@@ -208,6 +208,7 @@ Result<std::shared_ptr<RemoteDrive>> RemoteMirror::Impl::Shard(const DriveKey& k
   hyper::RemoteDriveOptions options;
   options.folder = options_.cache / key.id();
   options.announce = options_.announce;
+  options.older_entries = true;
   options.cache_bytes_max = options_.shard_cache_bytes_max;
   HNX_ASSIGN_OR_RETURN(auto drive, node_.OpenRemote(key, std::move(options)));
   const MutexLock lock(mutex_);

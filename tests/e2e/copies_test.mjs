@@ -3,7 +3,7 @@
 // later another one, and the last worker that holds everything leaves only when it was copied.
 import fs from 'node:fs'
 import path from 'node:path'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, check, checkEqual, checkSameBytes, compareWithUpstream, freePort, step, test, until } from './words.mjs'
 
 const WORK_TIMEOUT_MS = 180_000
 const WORKERS_EVER = 4
@@ -29,7 +29,7 @@ class Client {
         this.seen.add(storePath)
         const nar = await this.gateway.get(`/${url}`)
         check(nar, `${storePath} is published, and its NAR is not there`)
-        check(nar.equals(this.gateway.channel.file(url)), `${url} differs from upstream's`)
+        checkSameBytes(url, nar, this.gateway.channel.file(url))
       }
     }
   }
@@ -85,15 +85,19 @@ test('copies', async ({ scratch, owns }) => {
   })
   const workerNamed = (name) => mirror.told('workers').find((worker) => worker.name === name)
 
+  // A copy holds these.
+  const publishedOf = (worker) => Number(mirror.sql(`SELECT count(*) FROM nar n JOIN shard s ON s.id = n.shard_id
+    JOIN worker w ON w.id = s.worker_id WHERE w.name = '${worker}' AND n.linked_batch IS NOT NULL`))
+
   step('while the mirror is made a client asks a gateway from afar, which keeps next to nothing, for everything')
   const submitted = mirror.submit('--wait')
   const far = await mirror.farGateway(path.join(scratch, 'cache'), ports.map((port) => `127.0.0.1:${port}`), '--cache-size', '64K')
   const client = owns(new Client(far, expected))
 
   step('in the middle of it the disk of worker 2 is deleted')
-  await until('worker 2 holds NARs, and the client has seen some paths', WORK_TIMEOUT_MS, async () => {
+  await until('NARs of worker 2 are published, and the client has seen some paths', WORK_TIMEOUT_MS, async () => {
     await client.check()
-    return client.seen.size >= PUBLISHED_AT_LOSS_MIN && shards().some(({ worker, nars }) => worker === 'worker-2' && nars > 0)
+    return client.seen.size >= PUBLISHED_AT_LOSS_MIN && publishedOf('worker-2') > 0
   })
   check(client.seen.size < client.paths.length, 'the mirror was whole before the disk was deleted')
   await loseDisk('worker-2')
@@ -129,6 +133,10 @@ test('copies', async ({ scratch, owns }) => {
   await until('worker 1 is removable', WORK_TIMEOUT_MS, () => workerNamed('worker-1').removable)
   const successor = workerNamed('worker-4')
   check(successor.copies_whole > 0 && successor.copies_whole === successor.copies, `worker 4: ${JSON.stringify(successor)}`)
+  await until('the gateway from afar has dialled worker 4 again, which was not there when it was started', WORK_TIMEOUT_MS, async () => {
+    await client.check()
+    return mirror.programs.get('far-gateway').log().includes(`peer 127.0.0.1:${ports[4]}: connected`)
+  })
   await loseDisk('worker-1')
   await client.again()
   checkEqual('NARs lost with worker 1', forget('worker-1').nars, 0)

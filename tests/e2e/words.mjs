@@ -29,6 +29,15 @@ export function check (condition, words) {
   if (!condition) throw new Error(words)
 }
 
+// Of large bodies it is told where they begin to differ.
+export function checkSameBytes (words, found, wanted) {
+  if (found.equals(wanted)) return
+  let at = 0
+  while (at < found.length && found[at] === wanted[at]) at++
+  throw new Error(`${words} differs from upstream's: ${found.length} bytes instead of ${wanted.length}, from byte ${at} on: ` +
+    `${found.subarray(at, at + 16).toString('hex')} instead of ${wanted.subarray(at, at + 16).toString('hex')}`)
+}
+
 export function checkEqual (words, found, wanted) {
   const [a, b] = [JSON.stringify(found) ?? 'nothing', JSON.stringify(wanted) ?? 'nothing']
   if (a === b) return
@@ -197,8 +206,12 @@ export class Program {
     }
   }
 
+  log () {
+    return fs.existsSync(this.logFile) ? fs.readFileSync(this.logFile, 'utf8') : ''
+  }
+
   logTail () {
-    return fs.existsSync(this.logFile) ? fs.readFileSync(this.logFile, 'utf8').split('\n').slice(-25).join('\n') : ''
+    return this.log().split('\n').slice(-25).join('\n')
   }
 }
 
@@ -466,7 +479,7 @@ export async function compareWithUpstream (mirror, expected) {
   await forEachAtOnce(nars, async (url) => {
     const body = await mirror.get(`/${url}`)
     check(body, `the gateway does not have ${url}`)
-    check(body.equals(mirror.channel.file(url)), `${url} differs from upstream's`)
+    checkSameBytes(url, body, mirror.channel.file(url))
     found.set(url, sha256(body))
   })
   console.log(`${found.size - nars.size} narinfos and ${nars.size} NARs are byte-identical to upstream's`)

@@ -67,12 +67,14 @@ void CopySet::Want(const std::vector<WantedCopy>& wanted) {
     for (auto& [key, copy] : copies_) {
       copy.version_wanted = 0;
       copy.bytes_wanted = 0;
+      copy.content_end = 0;
     }
     for (const WantedCopy& one : wanted) {
       const auto [at, is_new] = copies_.try_emplace(one.key);
       added = added || is_new;
       at->second.version_wanted = one.version;
       at->second.bytes_wanted = one.bytes;
+      at->second.content_end = one.content_end;
       sources.insert(sources.end(), one.peers.begin(), one.peers.end());
     }
   }
@@ -143,26 +145,36 @@ Result<void> CopySet::CheckRoom(std::uint64_t bytes) const {
 Result<bool> CopySet::BringUp(const hyper::DriveKey& key) {
   HNX_ASSIGN_OR_RETURN(const auto drive, DriveOf(key));
   hyper::LiveVersion held;
+  std::uint64_t content_end = 0;
+  bool same_end = false;
   {
     MutexLock lock(mutex_);
-    held = copies_[key].held;
+    const Copy& copy = copies_[key];
+    held = copy.held;
+    content_end = copy.content_end;
+    same_end = copy.looked_at_end == content_end;
   }
-  const std::uint64_t version = drive->version();
-  if (version == 0 || (version == held.version && held.nothing_else)) {
+  if (drive->version() == 0) {
+    return false;
+  }
+  HNX_ASSIGN_OR_RETURN(const std::uint64_t in_reach, drive->VersionInReach());
+  if (held.version > 0 && in_reach <= held.version && held.nothing_else && same_end) {
     return false;
   }
   hyper::ReadLimits limits;
   limits.stall_max = kStallMax;
   limits.cancellation = cancellation_;
   std::optional<Clock::SteadyTime> turn_end;
-  const auto now = drive->FetchLive(limits, [&](std::uint64_t bytes) -> Result<void> {
+  const auto admit = [&](std::uint64_t bytes) -> Result<void> {
     if (!turn_end) {
       turn_end = Clock::Real().Steady() + kTurnMax;
     } else if (Clock::Real().Steady() > *turn_end) {
       return Aborted("it is the next one's turn");
     }
     return CheckRoom(bytes);
-  });
+  };
+  const auto now = drive->FetchLive(
+      limits, admit, content_end > 0 ? std::optional<std::uint64_t>(content_end) : std::nullopt);
   const auto status = drive->Status();
   MutexLock lock(mutex_);
   Copy& copy = copies_[key];
@@ -170,8 +182,12 @@ Result<bool> CopySet::BringUp(const hyper::DriveKey& key) {
   if (!now.has_value()) {
     return now.error();
   }
+  copy.looked_at_end = content_end;
+  if (now->version < held.version) {
+    return false;  // the newer entries are out of reach now; what was whole stays so
+  }
   copy.held = *now;
-  return now->version != held.version;
+  return *now != held;
 }
 
 // The same trouble is told once.

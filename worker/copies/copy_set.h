@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct WantedCopy {
   std::uint64_t version = 0;  // recorded
   std::uint64_t bytes = 0;    // of the content then
   std::vector<std::string> peers;
+  std::uint64_t content_end = 0;  // in blocks: blobs that end beyond do not count; 0: all count
 };
 
 struct HeldCopy {
@@ -71,6 +73,8 @@ class CopySet final : public LoopService {
     std::uint64_t bytes_on_disk = 0;
     std::uint64_t version_wanted = 0;
     std::uint64_t bytes_wanted = 0;
+    std::uint64_t content_end = 0;
+    std::optional<std::uint64_t> looked_at_end;  // content_end of `held`
     std::string last_trouble;
   };
 

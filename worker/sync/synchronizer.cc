@@ -204,8 +204,11 @@ void Synchronizer::ApplyCopies(const Response& response) {
       Log("synchronize")->error("the answer names a copy: {}", key.error().message);
       continue;
     }
-    wanted.push_back(
-        {*key, copy.version(), copy.bytes(), {copy.peers().begin(), copy.peers().end()}});
+    wanted.push_back({.key = *key,
+                      .version = copy.version(),
+                      .bytes = copy.bytes(),
+                      .peers = {copy.peers().begin(), copy.peers().end()},
+                      .content_end = copy.content_end()});
   }
   parts_.copies->Want(wanted);
 }

@@ -38,6 +38,12 @@ CREATE TRIGGER shard_loss_is_repaired BEFORE UPDATE OF lost_at ON shard
 CREATE FUNCTION copied_length(bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT coalesce(max(content_length), 0) FROM shard_copy WHERE shard_id = $1 $$;
 
+-- Everything that counts is there. Of what was lost that is what some copy holds.
+CREATE FUNCTION is_whole(copy shard_copy, of_shard shard) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT copy.db_length >= of_shard.db_length
+           OR (of_shard.lost_at IS NOT NULL AND copy.db_length > 0
+               AND copy.content_length >= copied_length(of_shard.id)) $$;
+
 -- Who counts on to hold copies: not who is about to leave for good, or has.
 CREATE VIEW staying_worker AS
     SELECT * FROM worker WHERE forgotten_at IS NULL AND drain_at IS NULL;

@@ -34,8 +34,10 @@ WITH gone AS (
 SELECT key FROM gone
 
 -- name: CopiesOfWorker
--- What worker $1 is to hold, and who has it now ($2: silence in ms): the writer, unless it lost it, and holders.
-SELECT s.key, s.db_length, s.content_byte_length,
+-- What worker $1 is to hold, and who has it now ($2: silence in ms): the writer, unless it lost it, and holders. Of
+-- what was lost that counts which some copy holds; the rest was taken from elsewhere.
+SELECT s.key, CASE WHEN l.content_end > 0 THEN l.db_length ELSE s.db_length END AS db_length,
+       CASE WHEN l.content_end > 0 THEN l.bytes ELSE s.content_byte_length END AS bytes, l.content_end,
        array(SELECT w.peer_address FROM worker w
              WHERE w.peer_address <> '' AND w.id <> $1 AND w.forgotten_at IS NULL
                    AND w.last_seen > clock_timestamp() - $2::bigint * interval '1 millisecond'
@@ -43,7 +45,10 @@ SELECT s.key, s.db_length, s.content_byte_length,
                         OR EXISTS (SELECT FROM shard_copy o
                                    WHERE o.shard_id = s.id AND o.worker_id = w.id AND o.db_length > 0))
              ORDER BY w.peer_address) AS peers
-FROM shard_copy c JOIN shard s ON s.id = c.shard_id
+FROM shard_copy c JOIN shard s ON s.id = c.shard_id CROSS JOIN LATERAL (
+         SELECT coalesce(max(o.db_length), 0) AS db_length, coalesce(max(o.bytes), 0) AS bytes,
+                coalesce(max(o.content_length), 0) AS content_end
+         FROM shard_copy o WHERE o.shard_id = s.id AND s.lost_at IS NOT NULL) l
 WHERE c.worker_id = $1 ORDER BY s.id
 
 -- name: ShardsLackingCopies
@@ -56,7 +61,7 @@ WHERE s.id > $1 AND s.db_length > 0 AND ($2::bigint > 0 OR writer.id IS NULL)
       AND EXISTS (SELECT FROM nar WHERE nar.shard_id = s.id)
       AND (SELECT count(DISTINCT w.failure_domain) FROM shard_copy c JOIN staying_worker w ON w.id = c.worker_id
            WHERE c.shard_id = s.id AND w.failure_domain IS DISTINCT FROM writer.failure_domain
-                 AND NOT (w.disk_full AND c.db_length < s.db_length)) <
+                 AND NOT (w.disk_full AND NOT is_whole(c, s))) <
           $2::bigint + CASE WHEN writer.id IS NULL THEN 1 ELSE 0 END
 ORDER BY s.id LIMIT $3::bigint
 
@@ -79,7 +84,7 @@ WITH shard_here AS (
     SELECT w.id
     FROM shard_here s CROSS JOIN staying_worker w CROSS JOIN LATERAL (
              SELECT count(*) AS shards, coalesce(sum(o.content_byte_length), 0) AS wanted,
-                    coalesce(sum(greatest(o.content_byte_length - c.bytes, 0)) FILTER (WHERE c.db_length < o.db_length), 0)
+                    coalesce(sum(greatest(o.content_byte_length - c.bytes, 0)) FILTER (WHERE NOT is_whole(c, o)), 0)
                         AS missing
              FROM shard_copy c JOIN shard o ON o.id = c.shard_id WHERE c.worker_id = w.id) copies
     WHERE 'mirror' = ANY(w.roles) AND w.peer_address <> '' AND NOT w.draining AND NOT w.disk_full

@@ -91,7 +91,7 @@ SELECT w.id, w.name, w.roles, w.last_seen > clock_timestamp() - $1::bigint * int
        w.forgotten_at IS NOT NULL AS forgotten, w.disk_full, s.shards, s.lost, s.bytes AS bytes_stored,
        c.copies, c.copies_whole, c.bytes AS copy_bytes, w.failure_domain, w.peer_address
 FROM worker w CROSS JOIN LATERAL (
-         SELECT count(*) AS copies, count(*) FILTER (WHERE shard_copy.db_length >= shard.db_length) AS copies_whole,
+         SELECT count(*) AS copies, count(*) FILTER (WHERE is_whole(shard_copy, shard)) AS copies_whole,
                 coalesce(sum(shard_copy.bytes), 0)::bigint AS bytes
          FROM shard_copy JOIN shard ON shard.id = shard_copy.shard_id WHERE shard_copy.worker_id = w.id) c
      CROSS JOIN LATERAL (
@@ -103,7 +103,7 @@ FROM worker w CROSS JOIN LATERAL (
 SELECT s.key, w.name, s.sealed, s.content_byte_length AS bytes,
        (SELECT count(*) FROM nar WHERE nar.shard_id = s.id) AS nars, s.lost_at IS NOT NULL AS lost,
        (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id) AS copies,
-       (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id AND c.db_length >= s.db_length) AS copies_whole
+       (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id AND is_whole(c, s)) AS copies_whole
 FROM shard s JOIN worker w ON w.id = s.worker_id ORDER BY s.id LIMIT $1
 
 -- name: FailuresPage

@@ -6,16 +6,19 @@
 
 namespace hnx::hyper {
 
-Result<LiveBlocks> LiveBlocks::Make(std::uint64_t content_length) {
+Result<LiveBlocks> LiveBlocks::Make(std::uint64_t content_length,
+                                    std::optional<std::uint64_t> content_end) {
   if (content_length > kLiveBlocksMax) {
     return ResourceExhausted(fmt::format("a content core of {} blocks: at most {} are kept whole",
                                          content_length, kLiveBlocksMax));
   }
-  return LiveBlocks(content_length);
+  return LiveBlocks(std::min(content_length, content_end.value_or(content_length)), content_end);
 }
 
 Result<void> LiveBlocks::Add(const BlobId& blob) {
-  if (blob.block_length == 0) {
+  const bool counts = !counted_end_ || (blob.block_offset <= *counted_end_ &&
+                                        blob.block_length <= *counted_end_ - blob.block_offset);
+  if (blob.block_length == 0 || !counts) {
     return {};
   }
   if (blob.block_offset > live_.size() || blob.block_length > live_.size() - blob.block_offset) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -16,10 +17,12 @@ inline constexpr std::uint64_t kLiveBlocksMax = std::uint64_t{1} << 28;
 
 class LiveBlocks {
  public:
-  // kResourceExhausted: more than kLiveBlocksMax.
-  static Result<LiveBlocks> Make(std::uint64_t content_length);
+  // Of the blocks below `content_end` only, if any. kResourceExhausted: more than kLiveBlocksMax.
+  static Result<LiveBlocks> Make(std::uint64_t content_length,
+                                 std::optional<std::uint64_t> content_end = std::nullopt);
 
-  // kUnavailable: the blob ends beyond the core as it is known here; a longer head is on its way.
+  // A blob that ends beyond `content_end` does not count. kUnavailable: the blob ends beyond the
+  // core as it is known here; a longer head is on its way.
   Result<void> Add(const BlobId& blob);
 
   struct Run {
@@ -34,9 +37,11 @@ class LiveBlocks {
   std::uint64_t end() const { return end_; }
 
  private:
-  explicit LiveBlocks(std::uint64_t content_length) : live_(content_length) {}
+  LiveBlocks(std::uint64_t length, std::optional<std::uint64_t> counted_end)
+      : live_(length), counted_end_(counted_end) {}
 
   std::vector<bool> live_;
+  std::optional<std::uint64_t> counted_end_;
   std::uint64_t end_ = 0;
 };
 

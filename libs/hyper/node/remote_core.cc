@@ -8,6 +8,12 @@
 #include "hyper/node/loop_call.h"
 
 namespace hnx::hyper {
+namespace {
+
+// Whether all of so many blocks behind a gap can be had is looked at, on the loop.
+constexpr std::uint64_t kBlocksLookedAtMax = 1024;
+
+}  // namespace
 
 RemoteCore::RemoteCore(std::shared_ptr<NodeLoop> node, const CoreKey& key,
                        std::filesystem::path folder)
@@ -99,6 +105,37 @@ Result<Availability> RemoteCore::AvailabilityOnLoop(BlockRange blocks) const {
     }
   }
   return nothing_missing ? Availability::kHeld : Availability::kAtPeers;
+}
+
+Result<std::uint64_t> RemoteCore::LengthInReach() {
+  return CallOnLoop(node_->loop(), [this] { return LengthInReachOnLoop(); });
+}
+
+Result<std::uint64_t> RemoteCore::LengthInReachOnLoop() const {
+  HNX_ASSIGN_OR_RETURN(Downloader* const downloader, this->downloader());
+  CoreHub* const hub = node_->replicator()->FindCore(DiscoveryKeyOf(key_));
+  const std::uint64_t length = downloader->replica().length();
+  std::uint64_t run = downloader->replica().contiguous_length();
+  if (hub == nullptr || run >= length) {
+    return length;
+  }
+  for (CoreSession* const session : hub->sessions()) {
+    if (session->opened() && !session->closed()) {
+      run = std::max(run, session->remote_blocks().contiguous_length());
+    }
+  }
+  if (run >= length) {
+    return length;
+  }
+  const std::uint64_t looked_at = std::min(length, run + kBlocksLookedAtMax);
+  for (const BlockRange blocks : {BlockRange{BlockIndex(run), BlockIndex(looked_at)},
+                                  BlockRange{BlockIndex(length - 1), BlockIndex(length)}}) {
+    HNX_ASSIGN_OR_RETURN(const Availability blocks_are, AvailabilityOnLoop(blocks));
+    if (blocks_are == Availability::kNowhere) {
+      return run;
+    }
+  }
+  return length;
 }
 
 Result<RemoteCoreStatus> RemoteCore::Status() {

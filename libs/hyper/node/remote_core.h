@@ -32,6 +32,9 @@ class RemoteCore {
   // Where the bytes of a block lie that was fetched.
   Result<ByteRange> Locate(BlockIndex block);
   Result<Availability> AvailabilityOf(BlockRange blocks);
+  // The length, unless connected peers are known to lack something near its end: then how many
+  // blocks from the first on one of them, or this disk, holds.
+  Result<std::uint64_t> LengthInReach();
   Result<RemoteCoreStatus> Status();
   Result<void> Evict(BlockRange blocks);
 
@@ -41,6 +44,7 @@ class RemoteCore {
 
  private:
   Result<Availability> AvailabilityOnLoop(BlockRange blocks) const;
+  Result<std::uint64_t> LengthInReachOnLoop() const;
 
   const std::shared_ptr<NodeLoop> node_;
   const CoreKey key_;

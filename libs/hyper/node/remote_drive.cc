@@ -147,16 +147,34 @@ Result<void> RemoteDriveImpl::WaitForVersion(std::uint64_t version, const ReadLi
   }
 }
 
-Result<std::shared_ptr<const DriveView>> RemoteDriveImpl::View(const ReadLimits& limits) {
-  RemoteDriveCores::Now now = cores_->now();
+Result<std::uint64_t> RemoteDriveImpl::VersionInReach() {
+  const RemoteDriveCores::Now now = cores_->now();
   if (now.ended) {
     return *now.ended;
   }
   if (now.version == 0) {
+    return std::uint64_t{0};
+  }
+  HNX_ASSIGN_OR_RETURN(const std::uint64_t length, cores_->db()->LengthInReach());
+  return std::min(length, now.version);
+}
+
+Result<std::shared_ptr<const DriveView>> RemoteDriveImpl::View(const ReadLimits& limits) {
+  return ViewAt(cores_->now().version, limits);
+}
+
+Result<std::shared_ptr<const DriveView>> RemoteDriveImpl::ViewAt(std::uint64_t version,
+                                                                 const ReadLimits& limits) {
+  RemoteDriveCores::Now now = cores_->now();
+  if (now.ended) {
+    return *now.ended;
+  }
+  if (version == 0) {
     return FailedPrecondition("read drive " + key_.id() + ": no head is known yet");
   }
-  return std::shared_ptr<const DriveView>(std::make_shared<RemoteDriveView>(RemoteDriveView::Parts{
-      shared_from_this(), cores_->db(), std::move(now.content), now.version, cache_, limits}));
+  return std::shared_ptr<const DriveView>(std::make_shared<RemoteDriveView>(
+      RemoteDriveView::Parts{shared_from_this(), cores_->db(), std::move(now.content), version,
+                             cores_->options().older_entries, cache_, limits}));
 }
 
 // -- Blobs

@@ -45,6 +45,9 @@ struct RemoteDriveOptions {
   bool announce = true;
   // Ask for every longer head. Without it the drive stays at the version that is held.
   bool follow = true;
+  // Files never change: an entry of an older version counts when the newest version's are out of
+  // reach (VersionInReach). That nothing is there is still said of the newest version only.
+  bool older_entries = false;
   std::size_t cache_bytes_max = kDriveReaderCacheBytesDefault;
 };
 
@@ -78,6 +81,8 @@ struct LiveVersion {
   std::uint64_t content_length = 0;  // in blocks: where the last blob that it reaches ends
   // False: some of the rest is being sent to somebody and still here. Ask again later.
   bool nothing_else = true;
+
+  friend bool operator==(const LiveVersion&, const LiveVersion&) = default;
 };
 
 enum class Availability {
@@ -105,6 +110,9 @@ class RemoteDrive {
   virtual Result<void> WaitForVersion(std::uint64_t version, const ReadLimits& limits) = 0;
   // Length of the db core; 0: no head yet.
   virtual std::uint64_t version() const = 0;
+  // The longest version whose entries are here or with connected peers: version(), unless these are
+  // known not to have all of them. A writer that dies may have told of entries that nobody has got.
+  virtual Result<std::uint64_t> VersionInReach() = 0;
 
   // The drive at its version now, with these limits for all reads made through it. It keeps the
   // drive alive. kFailedPrecondition: no head yet.
@@ -131,10 +139,14 @@ class RemoteDrive {
   // Returns when the version that is known at the call is whole on this disk, durable: its entries,
   // and every blob that they name, in the order of the content core. The room of all other blocks
   // of the content is given back: what was deleted. Resumes where an earlier one stopped. For a
-  // drive with SetKeep(kEntries). `admit` is asked before each piece of at most so many bytes; its
-  // error ends the call. kUnavailable: the content's head is behind the entries; ask again.
+  // drive with SetKeep(kEntries). When nobody sends entries of it, the version in reach is taken
+  // instead, and no room is given back.
+  // `content_end`: blobs that end beyond do not count; they stay as they are.
+  // `admit` is asked before each piece of at most so many bytes; its error ends the call.
+  // kUnavailable: the content's head is behind the entries; ask again.
   using Admit = std::function<Result<void>(std::uint64_t bytes_max)>;
-  virtual Result<LiveVersion> FetchLive(const ReadLimits& limits, const Admit& admit) = 0;
+  virtual Result<LiveVersion> FetchLive(const ReadLimits& limits, const Admit& admit,
+                                        std::optional<std::uint64_t> content_end) = 0;
   // Gives the blob's room on this disk back; peers are told. kUnavailable: somebody is sending it.
   virtual Result<void> Evict(const BlobId& blob) = 0;
 

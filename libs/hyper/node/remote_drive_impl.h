@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "hyper/bee/bee_store.h"
+#include "hyper/node/live_blocks.h"
 #include "hyper/node/remote_drive.h"
 #include "hyper/node/remote_drive_cores.h"
 
@@ -25,6 +27,7 @@ class RemoteDriveImpl final : public RemoteDrive,
   Result<void> WaitForFreshHead(const ReadLimits& limits) override;
   Result<void> WaitForVersion(std::uint64_t version, const ReadLimits& limits) override;
   std::uint64_t version() const override { return cores_->now().version; }
+  Result<std::uint64_t> VersionInReach() override;
   Result<std::shared_ptr<const DriveView>> View(const ReadLimits& limits) override;
   Result<Availability> AvailabilityOf(const BlobId& blob) override;
   Result<Availability> WaitForAvailability(const BlobId& blob, const ReadLimits& limits) override;
@@ -33,11 +36,16 @@ class RemoteDriveImpl final : public RemoteDrive,
   void SetKeep(Keep keep) override;
   Result<void> WaitUntilHeld(Keep what, const ReadLimits& limits,
                              const OnProgress& progress) override;
-  Result<LiveVersion> FetchLive(const ReadLimits& limits, const Admit& admit) override;
+  Result<LiveVersion> FetchLive(const ReadLimits& limits, const Admit& admit,
+                                std::optional<std::uint64_t> content_end) override;
   Result<void> Evict(const BlobId& blob) override;
   Result<RemoteDriveStatus> Status() override;
 
  private:
+  Result<std::shared_ptr<const DriveView>> ViewAt(std::uint64_t version, const ReadLimits& limits);
+  // What the entries of a version reach.
+  Result<LiveBlocks> LiveBlocksAt(std::uint64_t version, const ReadLimits& limits,
+                                  std::optional<std::uint64_t> content_end);
   // The content core, or why there is none.
   Result<std::shared_ptr<RemoteCore>> Content() const;
   Result<void> FetchBlocks(const std::shared_ptr<RemoteCore>& content, BlockRange blocks,

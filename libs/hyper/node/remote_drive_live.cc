@@ -13,24 +13,43 @@ constexpr std::uint64_t kPieceBlocksMax = 1024;
 
 }  // namespace
 
-Result<LiveVersion> RemoteDriveImpl::FetchLive(const ReadLimits& limits, const Admit& admit) {
-  const RemoteDriveCores::Now now = cores_->now();
-  HNX_ASSIGN_OR_RETURN(const auto content, Content());
-  HNX_ASSIGN_OR_RETURN(const auto view, View(limits));
-  HNX_ASSIGN_OR_RETURN(LiveBlocks live, LiveBlocks::Make(now.content_length));
+Result<LiveBlocks> RemoteDriveImpl::LiveBlocksAt(std::uint64_t version, const ReadLimits& limits,
+                                                 std::optional<std::uint64_t> content_end) {
+  const std::uint64_t content_length = cores_->now().content_length;
+  HNX_ASSIGN_OR_RETURN(const auto view, ViewAt(version, limits));
+  HNX_ASSIGN_OR_RETURN(LiveBlocks live, LiveBlocks::Make(content_length, content_end));
   HNX_ASSIGN_OR_RETURN(const auto list, view->List("/"));
   for (;;) {
     HNX_ASSIGN_OR_RETURN(const std::optional<DriveEntry> entry, list->Next());
     if (!entry) {
-      break;
+      return live;
     }
     if (entry->blob) {
       HNX_TRY(live.Add(*entry->blob));
     }
   }
-  LiveVersion held{.version = view->version(), .content_length = live.end()};
-  for (BlockIndex at(0); at < live.length();) {
-    const LiveBlocks::Run run = live.RunAt(at, kPieceBlocksMax);
+}
+
+Result<LiveVersion> RemoteDriveImpl::FetchLive(const ReadLimits& limits, const Admit& admit,
+                                               std::optional<std::uint64_t> content_end) {
+  HNX_ASSIGN_OR_RETURN(const auto content, Content());
+  LiveVersion held{.version = cores_->now().version};
+  bool all_entries = true;
+  Result<LiveBlocks> live = LiveBlocksAt(held.version, limits, content_end);
+  if (!live && live.error().code == ErrorCode::kDeadlineExceeded) {
+    HNX_ASSIGN_OR_RETURN(const std::uint64_t in_reach, VersionInReach());
+    if (in_reach > 0 && in_reach < held.version) {
+      held.version = in_reach;
+      all_entries = false;  // what the others reach is not to be given up
+      live = LiveBlocksAt(in_reach, limits, content_end);
+    }
+  }
+  if (!live) {
+    return live.error();
+  }
+  held.content_length = live->end();
+  for (BlockIndex at(0); at < live->length();) {
+    const LiveBlocks::Run run = live->RunAt(at, kPieceBlocksMax);
     at = run.blocks.end;
     if (run.live) {
       HNX_ASSIGN_OR_RETURN(const bool here, content->HoldsLocally(run.blocks));
@@ -38,6 +57,9 @@ Result<LiveVersion> RemoteDriveImpl::FetchLive(const ReadLimits& limits, const A
         HNX_TRY(admit(run.blocks.length() * kBlobBlockBytes));
         HNX_TRY(FetchBlocks(content, run.blocks, limits, {}));
       }
+      continue;
+    }
+    if (!all_entries) {
       continue;
     }
     const Result<void> evicted = content->Evict(run.blocks);

@@ -37,7 +37,22 @@ Result<Bytes> RemoteDriveView::FetchedBlocks::ReadBlock(std::uint64_t seq) const
   return BlockStream(core_, {BlockIndex(seq), BlockIndex(seq + 1)}, 1, 0, limits_).Next();
 }
 
+// What it does not find, or cannot read, is asked of this view's own version.
+std::optional<DriveEntry> RemoteDriveView::OlderEntry(std::string_view path) const {
+  const Result<std::uint64_t> in_reach = parts_.db->LengthInReach();
+  if (!in_reach || *in_reach == 0 || *in_reach >= parts_.version) {
+    return std::nullopt;
+  }
+  Result<std::optional<DriveEntry>> entry = FindDriveEntry(BeeSnapshot(store_, *in_reach), path);
+  return entry ? *std::move(entry) : std::nullopt;
+}
+
 Result<std::optional<DriveEntry>> RemoteDriveView::Entry(std::string_view path) const {
+  if (parts_.older_entries) {
+    if (std::optional<DriveEntry> older = OlderEntry(path)) {
+      return older;
+    }
+  }
   return FindDriveEntry(BeeSnapshot(store_, parts_.version), path);
 }
 

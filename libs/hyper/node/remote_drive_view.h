@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "hyper/bee/bee_snapshot.h"
 #include "hyper/bee/bee_store.h"
@@ -18,6 +19,7 @@ class RemoteDriveView final : public DriveView {
     std::shared_ptr<RemoteCore> db;
     std::shared_ptr<RemoteCore> content;
     std::uint64_t version = 0;
+    bool older_entries = false;  // RemoteDriveOptions
     std::shared_ptr<BeeCache> cache;
     ReadLimits limits;
   };
@@ -48,6 +50,8 @@ class RemoteDriveView final : public DriveView {
     std::uint64_t skip = 0;  // bytes of it
   };
 
+  // Of the version in reach, when that is an older one.
+  std::optional<DriveEntry> OlderEntry(std::string_view path) const;
   Result<Start> FindStart(const BlobId& blob, std::uint64_t offset) const;
   Result<ByteRange> PlaceOf(BlockIndex block) const;
 

@@ -317,6 +317,28 @@ TEST_F(CopyTest, ALostShardIsCopiedOnFromTheCopy) {
   EXPECT_EQ(answer.copies[0].peers, std::vector<std::string>{"worker-2:1"});
 }
 
+TEST_F(CopyTest, OfALostShardThatCountsWhichACopyHolds) {
+  MirrorAllOnWriter();
+  Assign(2);
+  Assign(2);
+  auto part = writer_.head;
+  part.db_length -= 1;
+  part.content_length -= 1;
+  const Bytes key = writer_.key;
+  HoldAt(holder_, key, part);
+  EXPECT_EQ(View("worker 2").copies_whole, 0U);
+  EXPECT_EQ(Answer(holder_).copies[0].content_end, 0U) << "its writer is there";
+  LoseWriter();
+  EXPECT_EQ(View("worker 2").copies_whole, 1U) << "the rest was taken from elsewhere";
+  EXPECT_EQ(View("worker 3").copies_whole, 0U);
+  const DesiredState answer = Answer(third_);
+  ASSERT_EQ(answer.copies.size(), 1U);
+  EXPECT_EQ(answer.copies[0].version, part.db_length);
+  EXPECT_EQ(answer.copies[0].content_end, part.content_length);
+  HoldAt(third_, key, part);
+  EXPECT_EQ(View("worker 3").copies_whole, 1U);
+}
+
 TEST_F(CopyTest, AWorkerThatLostItsShardMayHoldACopyOfIt) {
   third_.peer_address.clear();
   MirrorAllOnWriter();

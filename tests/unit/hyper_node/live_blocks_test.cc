@@ -47,6 +47,20 @@ TEST(LiveBlocks, ABlobBeyondTheCoreHasToBeWaitedFor) {
   EXPECT_EQ(live->end(), 0U);
 }
 
+TEST(LiveBlocks, WhatEndsBeyondTheEndThatIsAskedForDoesNotCount) {
+  auto live = LiveBlocks::Make(20, 10);
+  ASSERT_TRUE(live.has_value());
+  for (const BlobId& blob : {Blob(8, 2), Blob(9, 2), Blob(10, 1), Blob(30, 5)}) {
+    EXPECT_TRUE(live->Add(blob).has_value()) << blob.block_offset;
+  }
+  EXPECT_EQ(live->end(), 10U);
+  EXPECT_EQ(live->length(), BlockIndex(10));
+  auto behind = LiveBlocks::Make(5, 10);
+  ASSERT_TRUE(behind.has_value());
+  EXPECT_FALSE(behind->Add(Blob(4, 2)).has_value()) << "a longer head has to come";
+  EXPECT_TRUE(behind->Add(Blob(9, 2)).has_value());
+}
+
 TEST(LiveBlocks, ACoreOfAbsurdLengthIsRefused) {
   const auto live = LiveBlocks::Make(kLiveBlocksMax + 1);
   ASSERT_FALSE(live.has_value());
