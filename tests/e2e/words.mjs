@@ -7,6 +7,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { checkSameBytes } from './same_bytes.mjs'
 
 export const sourceDir = process.env.HNX_SOURCE_DIR ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 export const binDir = process.env.HNX_BIN_DIR ?? path.join(sourceDir, 'build/test/bin')
@@ -27,15 +28,6 @@ export function step (words) {
 
 export function check (condition, words) {
   if (!condition) throw new Error(words)
-}
-
-// Of large bodies it is told where they begin to differ.
-export function checkSameBytes (words, found, wanted) {
-  if (found.equals(wanted)) return
-  let at = 0
-  while (at < found.length && found[at] === wanted[at]) at++
-  throw new Error(`${words} differs from upstream's: ${found.length} bytes instead of ${wanted.length}, from byte ${at} on: ` +
-    `${found.subarray(at, at + 16).toString('hex')} instead of ${wanted.subarray(at, at + 16).toString('hex')}`)
 }
 
 export function checkEqual (words, found, wanted) {
@@ -206,12 +198,8 @@ export class Program {
     }
   }
 
-  log () {
-    return fs.existsSync(this.logFile) ? fs.readFileSync(this.logFile, 'utf8') : ''
-  }
-
   logTail () {
-    return this.log().split('\n').slice(-25).join('\n')
+    return fs.existsSync(this.logFile) ? fs.readFileSync(this.logFile, 'utf8').split('\n').slice(-25).join('\n') : ''
   }
 }
 
@@ -273,7 +261,7 @@ export class Mirror {
     }
     const serve = ['--upstream', info.upstream, '--channel-url', info.channel_url, '--trusted-public-keys', info.public_key,
       ...this.coordinatorOptions]
-    const addresses = [this.address]
+    const addresses = this.addresses = [this.address]
     for (let n = 1; n <= this.coordinators; n++) {
       const name = n === 1 ? 'coordinator' : `coordinator-${n}`
       if (n > 1) addresses.push(`127.0.0.1:${await freePort()}`)
@@ -283,7 +271,6 @@ export class Mirror {
       if (!this.database) await this.#answers(addresses.at(-1))
     }
     for (const address of addresses) await this.#answers(address)
-    this.addresses = addresses
     for (let n = 1; n <= this.workers; n++) this.startWorker(n)
     if (this.indexOptions) {
       this.#add('index', ['worker', 'run', '--data', path.join(this.dir, 'index'), '--coordinator', this.address, '--name', 'index',
