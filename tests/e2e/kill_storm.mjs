@@ -4,8 +4,9 @@
 //   node tests/e2e/kill_storm.mjs [--full] [--kills N] [--paths N] [--requests N] [--hits N] [--seed N]
 //
 // By default a short storm; --full is the one of the acceptance: 1,000 paths that take 120 s undisturbed, 50 kills
-// while a lease is active and, on top of them, each crash point at least 3 times. The seed is printed; it decides who
-// is killed and when, not what the machine does.
+// while a lease is active and, on top of them, each crash point at least 3 times: those of leaving paths in a second
+// act, in which further releases come and only the newest is kept. The seed is printed; it decides who is killed and
+// when, not what the machine does.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -13,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { checkSameOutcome, checkShards, mirrorUndisturbed, outcome } from './outcome.mjs'
 import { Random } from './random.mjs'
-import { DemoChannel, Mirror, check, sleep, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, sleep, step, test, until } from './words.mjs'
 
 // undisturbed: the least seconds that the undisturbed mirror takes, with the same throttle; 0: at full speed.
 const SHORT = { kills: '8', paths: '240', requests: '8', hits: '0', undisturbed: '0' }
@@ -35,6 +36,16 @@ const RARE = ['channel.after_pin', 'channel.after_file', 'walk.after_save', 'wal
 // parts of the same channel are submitted while the whole is being mirrored; they settle before it does.
 const ONCE = ['channel.after_pin', 'walk.after_finish', 'coordinator.after_settle']
 const PARTS_UNTIL_SHARE = 0.8
+// Points that only leaving paths come by: the second act.
+const LEAVING = ['coordinator.after_retire_step', 'worker.before_delete', 'worker.after_delete', 'worker.after_clear']
+const RELEASES_MAX = 9
+const GONE_TIMEOUT_MS = 300_000
+// Points that no program of a mirror comes by while it mirrors, and the test that dies there.
+const ELSEWHERE = {
+  replica: 'tests/integration/hyp/import_test.mjs',
+  export: 'tests/interop/js/rocksdb_export.mjs',
+  'index.between_renames': 'tests/e2e/recovery_test.mjs'
+}
 
 const { values: given } = parseArgs({ options: {
   full: { type: 'boolean' }, kills: { type: 'string' }, paths: { type: 'string' }, requests: { type: 'string' },
@@ -47,14 +58,20 @@ const seed = Number(givenSeed ?? Date.now() % 1_000_000)
 const random = new Random(seed)
 const seconds = (since) => (Date.now() - since) / 1000
 
+const root = process.env.HNX_SOURCE_DIR ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
+
 // Names of the crash points that the programs hold, found in their sources.
 function crashPoints () {
-  const root = process.env.HNX_SOURCE_DIR ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
   const found = spawnSync('grep', ['-rhoE', '--include=*.cc', 'CrashPoint\\("[a-z_.]+"\\)',
     ...['coordinator', 'worker', 'libs'].map((folder) => path.join(root, folder))], { encoding: 'utf8' })
   const names = [...found.stdout.matchAll(/"([a-z_.]+)"/g)].map(([, name]) => name)
-  // Replicas are filled by whoever reads from afar: no program of this storm does.
-  return [...new Set(names)].filter((name) => !name.startsWith('replica.')).sort()
+  const isElsewhere = (name) => {
+    const test = ELSEWHERE[name] ?? ELSEWHERE[name.split('.')[0]]
+    const dies = test && fs.readFileSync(path.join(root, test), 'utf8').includes(name)
+    check(!test || dies, `${test} does not die at ${name}`)
+    return dies
+  }
+  return [...new Set(names)].filter((name) => !isElsewhere(name)).sort()
 }
 
 // Does this program come by that point? The first worker has the role index, too.
@@ -70,7 +87,9 @@ class Storm {
     this.mirror = mirror
     this.crashLog = path.join(scratch, 'crash-points.log')
     fs.writeFileSync(this.crashLog, '')
-    this.points = crashPoints()
+    const points = crashPoints()
+    this.points = points.filter((name) => !LEAVING.includes(name)) // that are died at now
+    this.leaving = points.filter((name) => LEAVING.includes(name))
     this.kills = {}
     this.tries = {} // how often a program was started to die at this point
     this.restarts = 0
@@ -79,7 +98,7 @@ class Storm {
   }
 
   hits () {
-    const counts = Object.fromEntries(this.points.map((name) => [name, 0]))
+    const counts = Object.fromEntries([...this.points, ...this.leaving].map((name) => [name, 0]))
     for (const name of fs.readFileSync(this.crashLog, 'utf8').split('\n').filter(Boolean)) {
       counts[name] = (counts[name] ?? 0) + 1
     }
@@ -93,7 +112,7 @@ class Storm {
     if (!this.armed) return
     const counts = this.hits()
     const seldom = this.points.filter((name) => comesBy(program.name, name) && counts[name] < Math.max(1, limits.hits))
-    const rare = this.thorough ? seldom.filter((name) => RARE.includes(name)) : []
+    const rare = this.thorough ? seldom.filter((name) => RARE.includes(name) || LEAVING.includes(name)) : []
     const others = seldom.filter((name) => !rare.includes(name))
     const fewestTries = Math.min(...others.map((name) => this.tries[name] ?? 0))
     const wanted = others.filter((name) => (this.tries[name] ?? 0) === fewestTries)
@@ -217,6 +236,45 @@ class Storm {
     this.armed = false
   }
 
+  // The second act: the programs die at the points of leaving paths, while releases come of which the newest is kept
+  // (and the one that `latest` names, when too many paths are left out for it to move).
+  // Returns the number of the last one.
+  async blowWhileTheyLeave () {
+    this.points = this.leaving
+    const { mirror } = this
+    const { channel } = mirror
+    const forecast = () => {
+      const done = mirror.coordinator('gc', '--dry-run', '--json')
+      return done.status === 0 && JSON.parse(done.stdout)
+    }
+    const gone = (words, isGone) => until(words, GONE_TIMEOUT_MS, () => {
+      this.reviveTheDead()
+      mirror.coordinator('gc')
+      const left = forecast()
+      return left && isGone(left)
+    })
+    checkEqual('the exit status of retention', mirror.coordinator('retention', channel.info.channel, '--keep', '1').status, 0)
+    let release = 1
+    while (release < RELEASES_MAX && this.lacks(this.leaving)) {
+      release++
+      channel.make('--release', String(release))
+      channel.point(channel.info.channel, release)
+      await this.begin()
+      const id = await this.submit()
+      await until('the next release is settled', SETTLE_TIMEOUT_MS, () => {
+        this.reviveTheDead()
+        const status = mirror.status()
+        return status && isSettled(status, id)
+      })
+      await gone('the paths of the release before leave', ({ releases, paths, nars }) => releases.length + paths + nars === 0)
+      mirror.sql(`CREATE OR REPLACE FUNCTION retirement_now() RETURNS timestamptz LANGUAGE sql STABLE AS
+        'SELECT now() + interval ''${31 * release} days'''`)
+      await gone('the room of their NARs comes back', (left) => left.due_nars + left.retiring_nars === 0)
+    }
+    this.armed = false
+    return release
+  }
+
   // Everything runs again, and nothing is armed any more.
   async calm () {
     for (const program of this.killable()) {
@@ -267,6 +325,25 @@ test('kill storm', async ({ scratch, owns }) => {
   step('the result is the undisturbed one')
   checkSameOutcome(await outcome(mirror, channel.expected(), whole), wanted)
   await checkShards(mirror, channel.expected())
+
+  if (storm.thorough) {
+    step('the storm goes on while paths leave')
+    let last
+    try {
+      last = await storm.blowWhileTheyLeave()
+    } finally {
+      storm.print()
+    }
+    await storm.calm()
+    const settled = mirror.told('releases').filter(({ state }) => state === 'settled').map(({ name }) => name)
+    const kept = Array.from({ length: last }, (_, n) => channel.expected(n + 1)).filter(({ release }) => settled.includes(release))
+    check(kept.length < last, 'no release has left')
+    for (const expected of kept) {
+      await mirror.manifest(expected.release)
+      await compareWithUpstream(mirror, expected)
+    }
+    await checkShards(mirror, { paths: Object.assign({}, ...kept.map(({ paths }) => paths)) }, { left: true })
+  }
 
   step('the storm was a storm')
   check(wanted.took >= limits.undisturbed, `undisturbed it took only ${wanted.took} s: lower --requests`)

@@ -99,6 +99,11 @@ test('recovery', async ({ scratch, owns }) => {
 
   step("the index worker's disk is thrown away: it comes back from the gateway, and goes on")
   await loseTheDisk()
+  // Also when it is killed just before what came takes its place.
+  index.environment = { HNX_CRASH_AT: 'index.between_renames' }
+  index.start()
+  checkEqual('how the index worker ended', await index.ended, 'SIGKILL')
+  index.environment = {}
   index.start()
   const second = await release(2)
   check(second > first, `the index has length ${second}, it had ${first}`)
