@@ -23,7 +23,7 @@ test('lost worker', async ({ scratch, owns }) => {
   await channel.serve()
   const expected = channel.expected()
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel,
-    { workers: 3, coordinatorOptions: ['--job-nars-max', '4', '--worker-jobs-max', '2', '--download-rate-max', '300K'] }))
+    { workers: 3, coordinatorOptions: ['--job-nars-max', '4', '--worker-jobs-max', '2', '--download-rate-max', '200K'] }))
   await mirror.start()
 
   step('a volume is copied while its worker is away for a moment')
