@@ -24,23 +24,11 @@ class CopyTest : public testing::Test {
       worker->peer_address = fmt::format("worker-{}:1", number);
     }
   }
-  void WorkOff(FakeWorker& worker) {
-    for (int i = 0; i < 12; ++i) {
-      ASSERT_TRUE(worker.Call().has_value());
-      worker.Work(100);
-    }
-  }
-  void PublishAll() {
-    for (int i = 0; i < 12; ++i) {
-      index_.Step();
-      rig_.Background();
-    }
-  }
   void MirrorAllOnWriter() {
     release_ = rig_.Submit(upstream_);
     rig_.Background();
-    WorkOff(writer_);
-    PublishAll();
+    writer_.WorkOff();
+    index_.PublishAll();
     ASSERT_EQ(rig_.View(release_).state, "settled");
     ASSERT_TRUE(holder_.Call().has_value());
     ASSERT_TRUE(third_.Call().has_value());
@@ -131,7 +119,7 @@ TEST_F(CopyTest, CopiesGoToWhoeverHoldsTheFewestBytesOfThem) {
   release_ = rig_.Submit(upstream_, "more");
   rig_.Background();
   writer_.LoseDisk();  // it begins another shard, without calling in between
-  WorkOff(writer_);
+  writer_.WorkOff();
   Ask("UPDATE shard SET lost_at = NULL RETURNING 1");
   EXPECT_EQ(Assign(), 1);
   EXPECT_EQ(Answer(third_).copies.size(), 1U);
@@ -188,7 +176,7 @@ TEST_F(CopyTest, AShardThatItsWriterLostIsReadFromTheCopyAndNothingIsFetchedOrFl
   const Bytes key = writer_.key;
   const std::string batches = Batches();
   LoseWriter();
-  PublishAll();
+  index_.PublishAll();
   EXPECT_EQ(Stored(), "3");
   EXPECT_EQ(index_.links(), links);
   EXPECT_EQ(Batches(), batches);
@@ -223,13 +211,13 @@ TEST_F(CopyTest, WhatTheCopyDoesNotHoldYetIsFetchedAgain) {
   upstream_.push_back({.references = {0}});
   release_ = rig_.Submit(upstream_, "more");
   rig_.Background();
-  WorkOff(writer_);
-  PublishAll();
+  writer_.WorkOff();
+  index_.PublishAll();
   ASSERT_EQ(Stored(), "4");
   LoseWriter();
   EXPECT_EQ(Stored(), "3");
-  WorkOff(third_);
-  PublishAll();
+  third_.WorkOff();
+  index_.PublishAll();
   EXPECT_EQ(Stored(), "4");
   EXPECT_NE(index_.links().at("/nar/" + FileOf(3)).find(mirror::DriveIdOf(third_.key)),
             std::string::npos);
@@ -274,8 +262,8 @@ TEST_F(CopyTest, WhenTheCopyIsGoneTooEverythingIsFetchedAgain) {
   ASSERT_TRUE(holder_.Call().has_value());
   rig_.Background();
   EXPECT_EQ(Stored(), "0");
-  WorkOff(third_);
-  PublishAll();
+  third_.WorkOff();
+  index_.PublishAll();
   EXPECT_EQ(Stored(), "3");
 }
 
@@ -300,7 +288,7 @@ TEST_F(CopyTest, WhatAForgottenHolderHadIsFetchedAgainAndCountsAgainWhenItComesB
   Forget("worker 2");
   EXPECT_EQ(Stored(), "0") << "it was the last one";
   ASSERT_TRUE(holder_.Call().has_value());
-  PublishAll();
+  index_.PublishAll();
   EXPECT_EQ(Stored(), "3");
   EXPECT_EQ(index_.links(), links);
 }
@@ -424,8 +412,8 @@ class AwaitedCopyTest : public CopyTest {
     index_.Step();
     release_ = rig_.Submit(upstream_);
     rig_.Background();
-    WorkOff(writer_);
-    PublishAll();
+    writer_.WorkOff();
+    index_.PublishAll();
     ASSERT_EQ(Stored(), "3");
     ASSERT_TRUE(holder_.Call().has_value());
   }
@@ -435,17 +423,17 @@ TEST_F(AwaitedCopyTest, NothingIsPublishedBeforeAnotherWorkerHoldsIt) {
   StoreAllOnWriter();
   EXPECT_FALSE(index_.Publishes(0)) << "holders have yet to be looked for";
   ASSERT_EQ(Assign(), 1);
-  PublishAll();
+  index_.PublishAll();
   EXPECT_FALSE(index_.Publishes(0)) << "the holder has yet to fetch it";
   auto part = writer_.head;
   part.content_length = writer_.files().at(FileOf(0)).blob.block_offset + 1;
   HoldAt(holder_, writer_.key, part);
-  PublishAll();
+  index_.PublishAll();
   EXPECT_TRUE(index_.Publishes(0));
   const bool all = part.content_length == writer_.head.content_length;
   EXPECT_EQ(index_.Publishes(2), all);
   Hold(holder_);
-  PublishAll();
+  index_.PublishAll();
   EXPECT_TRUE(index_.Publishes(2));
   EXPECT_EQ(rig_.View(release_).state, "settled");
 }
@@ -455,7 +443,7 @@ TEST_F(AwaitedCopyTest, NobodyThatIsAwayIsWaitedFor) {
   ASSERT_EQ(Assign(), 1);
   Ask("UPDATE worker SET last_seen = now() - interval '1 minute' WHERE name = 'worker 2' "
       "RETURNING 1");
-  PublishAll();
+  index_.PublishAll();
   EXPECT_TRUE(index_.Publishes(2));
 }
 
@@ -464,7 +452,7 @@ TEST_F(AwaitedCopyTest, WhereNobodyCanHoldACopyNothingWaits) {
   third_.peer_address.clear();
   StoreAllOnWriter();
   ASSERT_EQ(Assign(), 0);
-  PublishAll();
+  index_.PublishAll();
   EXPECT_TRUE(index_.Publishes(2));
 }
 
@@ -472,7 +460,7 @@ TEST_F(AwaitedCopyTest, AHolderThatDoesNotGetOnHoldsNothingUpForEver) {
   StoreAllOnWriter();
   ASSERT_EQ(Assign(), 1);
   Ask("UPDATE nar SET changed_at = now() - interval '11 minutes' RETURNING 1");
-  PublishAll();
+  index_.PublishAll();
   EXPECT_TRUE(index_.Publishes(2));
 }
 
@@ -483,10 +471,10 @@ TEST_F(AwaitedCopyTest, ACycleOfReferencesWaitsAsAWhole) {
   auto part = writer_.head;
   part.content_length -= 1;
   HoldAt(holder_, writer_.key, part);
-  PublishAll();
+  index_.PublishAll();
   EXPECT_FALSE(index_.Publishes(0));
   Hold(holder_);
-  PublishAll();
+  index_.PublishAll();
   EXPECT_TRUE(index_.Publishes(0));
 }
 

@@ -22,22 +22,10 @@ class LossTest : public testing::Test {
     release_ = rig_.Submit(upstream_);
     rig_.Background();
   }
-  void WorkOff(FakeWorker& worker) {
-    for (int i = 0; i < 12; ++i) {
-      ASSERT_TRUE(worker.Call().has_value());
-      worker.Work(100);
-    }
-  }
-  void PublishAll() {
-    for (int i = 0; i < 12; ++i) {
-      index_.Step();
-      rig_.Background();
-    }
-  }
   void MirrorAllOn(FakeWorker& worker) {
     Mirror();
-    WorkOff(worker);
-    PublishAll();
+    worker.WorkOff();
+    index_.PublishAll();
     ASSERT_EQ(rig_.View(release_).state, "settled");
     ASSERT_EQ(index_.links().size(), upstream_.size());
   }
@@ -71,9 +59,9 @@ TEST_F(LossTest, NarsOfAShardThatIsShorterThanRecordedComeBackElsewhereAndTheirL
   ASSERT_TRUE(worker_.Call().has_value());
   rig_.Background();
   EXPECT_EQ(Stored(), "0");
-  WorkOff(other_);
+  other_.WorkOff();
   EXPECT_EQ(Stored(), "3");
-  PublishAll();
+  index_.PublishAll();
   ExpectAllLinksIn(other_);
   for (int path = 0; path < 3; ++path) {
     EXPECT_EQ(rig_.StateOf(path), "published");
@@ -94,8 +82,8 @@ TEST_F(LossTest, AWorkerThatComesBackWithAnEmptyDiskHasLostItsShard) {
   ASSERT_TRUE(worker_.Call().has_value());
   rig_.Background();
   EXPECT_EQ(Stored(), "0");
-  WorkOff(worker_);
-  PublishAll();
+  worker_.WorkOff();
+  index_.PublishAll();
   ExpectAllLinksIn(worker_);
   EXPECT_EQ(Stored(), "3");
 }
@@ -132,16 +120,16 @@ TEST_F(LossTest, AnOlderReportLosesNothing) {
 TEST_F(LossTest, WhatWasStoredAndNotPublishedIsKnownAgainAndPublishedOnlyWhenItIsStored) {
   index_.Step();  // names itself
   Mirror();
-  WorkOff(worker_);
+  worker_.WorkOff();
   ASSERT_EQ(rig_.StateOf(0), "stored");
   worker_.LoseDisk();
   ASSERT_TRUE(worker_.Call().has_value());
   EXPECT_EQ(rig_.publisher->PlanBatch().value(), 0U) << "before the loss was looked into";
-  PublishAll();
+  index_.PublishAll();
   EXPECT_FALSE(index_.Publishes(0));
   EXPECT_EQ(rig_.StateOf(0), "known");
-  WorkOff(other_);
-  PublishAll();
+  other_.WorkOff();
+  index_.PublishAll();
   EXPECT_TRUE(index_.Publishes(2));
   ExpectAllLinksIn(other_);
   EXPECT_EQ(rig_.View(release_).state, "settled");
@@ -160,11 +148,11 @@ TEST_F(LossTest, WhatAnotherShardHoldsTooIsNotFetchedAgain) {
   ASSERT_TRUE(worker_.Call().has_value());
   ASSERT_TRUE(other_.Call().has_value());
   ASSERT_EQ(Ask("SELECT count(*) FROM extra_copy"), "1");
-  PublishAll();
+  index_.PublishAll();
   ASSERT_EQ(index_.links().size(), 1U);
   worker_.LoseDisk();
   ASSERT_TRUE(worker_.Call().has_value());
-  PublishAll();
+  index_.PublishAll();
   EXPECT_EQ(Ask("SELECT leases FROM nar"), "2");
   ExpectAllLinksIn(other_);
   ASSERT_TRUE(other_.Call().has_value());
@@ -184,7 +172,7 @@ TEST_F(LossTest, AShardThatIsThereAgainIsReadFromAndNeverWrittenTo) {
   const auto answer = worker_.Call();
   ASSERT_TRUE(answer.has_value());
   EXPECT_TRUE(answer->drives[0].sealed);
-  PublishAll();
+  index_.PublishAll();
   EXPECT_EQ(Stored(), "3");
   EXPECT_EQ(index_.links(), links);
   EXPECT_EQ(Ask("SELECT count(*) FROM publish_batch"), batches) << "nothing flips";
@@ -196,10 +184,10 @@ TEST_F(LossTest, AShardThatIsThereAgainTooLateIsNotPointedAt) {
   Silence();
   ASSERT_TRUE(rig_.control->ForgetWorker("worker 1").has_value());
   rig_.Background();
-  WorkOff(other_);
+  other_.WorkOff();
   worker_.Restart();
   ASSERT_TRUE(worker_.Call().has_value());
-  PublishAll();
+  index_.PublishAll();
   ExpectAllLinksIn(other_);
   EXPECT_EQ(Stored(), "3");
 }
@@ -209,13 +197,13 @@ TEST_F(LossTest, AShardThatIsLostAfterItTookOverFlipsOnceMore) {
   worker_.LoseDisk();
   ASSERT_TRUE(worker_.Call().has_value());
   ASSERT_TRUE(rig_.repairer->RepairStep().has_value());
-  WorkOff(other_);
+  other_.WorkOff();
   other_.LoseDisk();  // before any link flipped
   ASSERT_TRUE(other_.Call().has_value());
   rig_.Background();
   EXPECT_EQ(Stored(), "0");
-  WorkOff(worker_);
-  PublishAll();
+  worker_.WorkOff();
+  index_.PublishAll();
   ExpectAllLinksIn(worker_);
 }
 
@@ -234,8 +222,8 @@ TEST_F(LossTest, ForgettingEndsLeasesAndLosesShards) {
   EXPECT_EQ(forgotten->bytes, 100U);
   EXPECT_EQ(Ask("SELECT count(*) FROM job"), "0");
   rig_.Background();
-  WorkOff(other_);
-  PublishAll();
+  other_.WorkOff();
+  index_.PublishAll();
   EXPECT_EQ(rig_.View(release_).state, "settled");
   ExpectAllLinksIn(other_);
 }
@@ -297,8 +285,8 @@ TEST_F(LossTest, AFileThatIsDeletedFromTheShardThatCountsIsFetchedAgain) {
   report.capacity_bytes = 0;  // else it would be given the file again
   ASSERT_TRUE(rig_.synchronizer->Synchronize(report).has_value());
   EXPECT_EQ(Stored(), "2");
-  WorkOff(other_);
-  PublishAll();
+  other_.WorkOff();
+  index_.PublishAll();
   EXPECT_EQ(Stored(), "3");
   EXPECT_NE(index_.links().at("/nar/" + FileOf(1)).find(mirror::DriveIdOf(other_.key)),
             std::string::npos);
@@ -310,8 +298,8 @@ TEST_F(LossTest, ManifestAndListingAreWrittenAgainWhenLinksFlipped) {
   worker_.LoseDisk();
   ASSERT_TRUE(worker_.Call().has_value());
   rig_.Background();
-  WorkOff(other_);
-  PublishAll();
+  other_.WorkOff();
+  index_.PublishAll();
   EXPECT_NE(index_.File("/channels/paths/r1/listing.zst"), listing);
   EXPECT_EQ(rig_.View(release_).nars_stored, 3U);
   EXPECT_EQ(rig_.View(release_).state, "settled");
@@ -324,8 +312,8 @@ TEST_F(LossTest, WhatUpstreamDoesNotHaveAnyMoreIsListedAsLostAndTriedAgain) {
   rig_.Background();
   upstream_[1].nar_failure = ErrorCode::kNotFound;
   upstream_[1].nar_failures = 2;  // the first one counted when it was mirrored
-  WorkOff(other_);
-  PublishAll();
+  other_.WorkOff();
+  index_.PublishAll();
   EXPECT_EQ(Stored(), "2");
   EXPECT_EQ(rig_.StateOf(1), "published");
   std::vector<std::string> lost;
@@ -342,8 +330,8 @@ TEST_F(LossTest, WhatUpstreamDoesNotHaveAnyMoreIsListedAsLostAndTriedAgain) {
   EXPECT_EQ(Ask("SELECT count(*) FROM nar WHERE state = 'missing'"), "1") << "not at once";
   Ask("UPDATE nar SET changed_at = now() - interval '2 hours' RETURNING 1");
   rig_.Background();
-  WorkOff(other_);
-  PublishAll();
+  other_.WorkOff();
+  index_.PublishAll();
   EXPECT_EQ(Stored(), "3");
   ExpectAllLinksIn(other_);
 }
@@ -391,9 +379,9 @@ TEST_F(LossTest, LossesAtAnyMomentEndInTheSameMirror) {
     }
   }
   for (int i = 0; i < 6; ++i) {
-    WorkOff(worker_);
-    WorkOff(other_);
-    PublishAll();
+    worker_.WorkOff();
+    other_.WorkOff();
+    index_.PublishAll();
   }
   EXPECT_EQ(rig_.View(release_).state, "settled");
   ASSERT_EQ(index_.links().size(), upstream_.size());

@@ -1,6 +1,6 @@
 // StoreRig: the whole coordinator over a real database, without threads: tests say which service
 // makes its next step. FakeWorker and FakeIndex are what the protocol expects of workers, in
-// memory.
+// memory (fake_worker.cc, fake_index.cc).
 #pragma once
 
 #include <functional>
@@ -23,24 +23,9 @@
 #include "coordinator/store/pg_settle_store.h"
 #include "coordinator/store/pg_synchronizer.h"
 #include "coordinator/store/pg_walk_store.h"
+#include "fake_upstream.h"
 
 namespace hnx::test {
-
-// What upstream has for one path, and what happens to whoever fetches its NAR.
-struct FakePath {
-  std::string name = "p";
-  std::vector<int> references;  // numbers of other paths
-  bool missing = false;         // no narinfo
-  // The NAR: stored at the attempt after so many failures of this code.
-  ErrorCode nar_failure = ErrorCode::kUnknown;
-  int nar_failures = 0;
-  int nar = -1;  // shares the NAR of another path; -1: its own
-};
-using FakeUpstream = std::vector<FakePath>;
-
-// 32 characters of nix32 made from a number; in the order of the numbers.
-std::string HashOf(int path);
-std::string FileOf(int nar);
 
 struct StoreRig {
   explicit StoreRig(std::string database_uri);
@@ -94,6 +79,8 @@ class FakeWorker {
   Result<coordinator::DesiredState> Call(bool lose_answer = false);
   // Works on `nars` NARs of its jobs.
   void Work(int nars);
+  // Calls and works until nothing is left of a small mirror.
+  void WorkOff();
   // The process dies: what is durable stays.
   void Restart();
   // It dies, and comes back under its old identity with an empty disk.
@@ -152,6 +139,8 @@ class FakeIndex {
   coordinator::WorkerReport Report();
   // One call, and the batch it was given, if any.
   void Step(bool lose_answer = false);
+  // Steps, with the background services in between, until nothing is left of a small mirror.
+  void PublishAll();
   // Comes back with its drive and no memory of which batch was the last.
   void Restart();
   // Its volume comes back as it was after this many batches.
@@ -198,8 +187,5 @@ class FakeIndex {
   std::map<std::string, std::string> files_;
   std::map<std::string, std::string> links_;
 };
-
-// What must come of each path: "published", "missing", "set_aside" or "blocked".
-std::vector<std::string> ExpectedStates(const FakeUpstream& upstream);
 
 }  // namespace hnx::test

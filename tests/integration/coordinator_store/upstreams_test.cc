@@ -21,18 +21,6 @@ class UpstreamsTest : public testing::Test {
     rig_.Background();
     second_ = Ask("INSERT INTO upstream (url) VALUES ('http://second') RETURNING id");
   }
-  void WorkOff(FakeWorker& worker) {
-    for (int i = 0; i < 12; ++i) {
-      ASSERT_TRUE(worker.Call().has_value());
-      worker.Work(100);
-    }
-  }
-  void PublishAll() {
-    for (int i = 0; i < 12; ++i) {
-      index_.Step();
-      rig_.Background();
-    }
-  }
   // Path 1's narinfo came from the second upstream, where its NAR has the same name.
   void TakePathFromTheSecond(const std::string& nar_hash = "nar_hash",
                              const std::string& compression = "compression") {
@@ -48,7 +36,7 @@ class UpstreamsTest : public testing::Test {
                     second_, HashOf(1)));
   }
   void ExpectSettledWithEverything() {
-    PublishAll();
+    index_.PublishAll();
     EXPECT_EQ(rig_.View(release_).state, "settled");
     EXPECT_EQ(rig_.View(release_).paths_published, 3U);
   }
@@ -66,7 +54,7 @@ class UpstreamsTest : public testing::Test {
 TEST_F(UpstreamsTest, OneCopyServesTheSameFileOfTwoUpstreams) {
   Mirror();
   TakePathFromTheSecond();
-  WorkOff(worker_);
+  worker_.WorkOff();
   EXPECT_EQ(Ask("SELECT count(*) FROM nar WHERE state = 'stored'"), "3");
   EXPECT_EQ(
       Ask("SELECT count(DISTINCT blob_byte_offset) FROM nar WHERE file = '" + FileOf(0) + "'"),
@@ -76,9 +64,9 @@ TEST_F(UpstreamsTest, OneCopyServesTheSameFileOfTwoUpstreams) {
 
 TEST_F(UpstreamsTest, AFileThatWasStoredForAnotherUpstreamBlocksNobody) {
   Mirror();
-  WorkOff(worker_);
+  worker_.WorkOff();
   TakePathFromTheSecond();
-  WorkOff(other_);
+  other_.WorkOff();
   EXPECT_EQ(Ask("SELECT state FROM nar WHERE upstream_id = " + second_), "stored");
   EXPECT_EQ(Ask("SELECT count(DISTINCT shard_id) FROM nar WHERE file = '" + FileOf(0) + "'"), "1");
   ExpectSettledWithEverything();
@@ -96,8 +84,8 @@ TEST_F(UpstreamsTest, TwoWorkersAtOnceStoreOneCopyThatCounts) {
     worker_.Work(1);
     other_.Work(1);
   }
-  WorkOff(worker_);
-  WorkOff(other_);
+  worker_.WorkOff();
+  other_.WorkOff();
   EXPECT_EQ(Ask("SELECT count(*) FROM nar WHERE state = 'stored'"), "3");
   EXPECT_EQ(Ask("SELECT count(*) FROM job"), "0");
   ExpectSettledWithEverything();
@@ -105,15 +93,15 @@ TEST_F(UpstreamsTest, TwoWorkersAtOnceStoreOneCopyThatCounts) {
 
 TEST_F(UpstreamsTest, OtherBytesUnderTheNameOfAStoredFileAreRefusedAndItIsSaidWhy) {
   Mirror();
-  WorkOff(worker_);
+  worker_.WorkOff();
   TakePathFromTheSecond("sha256('another')");
-  WorkOff(other_);
+  other_.WorkOff();
   EXPECT_EQ(Ask("SELECT state || ' ' || reason FROM path WHERE hash = '" + HashOf(1) + "'"),
             "set_aside file-of-another-upstream");
   EXPECT_EQ(Ask("SELECT message FROM path WHERE hash = '" + HashOf(1) + "'"),
             "the mirror keeps another file of this name, which came from http://upstream: /nar/" +
                 FileOf(0));
-  PublishAll();
+  index_.PublishAll();
   EXPECT_EQ(rig_.View(release_).state, "settled");
   EXPECT_TRUE(index_.Publishes(0));
   EXPECT_FALSE(index_.Publishes(1));
@@ -122,9 +110,9 @@ TEST_F(UpstreamsTest, OtherBytesUnderTheNameOfAStoredFileAreRefusedAndItIsSaidWh
 TEST_F(UpstreamsTest, TheSameNarCompressedOtherwiseUnderThatNameIsRefusedToo) {
   // Its narinfo would tell clients to decompress what is stored in a way that fails.
   Mirror();
-  WorkOff(worker_);
+  worker_.WorkOff();
   TakePathFromTheSecond("nar_hash", "'zstd'");
-  WorkOff(other_);
+  other_.WorkOff();
   EXPECT_EQ(Ask("SELECT state || ' ' || reason FROM path WHERE hash = '" + HashOf(1) + "'"),
             "set_aside file-of-another-upstream");
   EXPECT_EQ(Ask("SELECT state FROM nar WHERE upstream_id = 1 AND file = '" + FileOf(0) + "'"),
@@ -184,7 +172,7 @@ class FailedNarTest : public UpstreamsTest {
 TEST_F(FailedNarTest, APathFailsOnlyWhenNoOtherUpstreamHasItsNar) {
   MirrorFromTwo({{.references = {}, .nar_failure = ErrorCode::kNotFound, .nar_failures = 1},
                  {.references = {0}}});
-  WorkOff(worker_);
+  worker_.WorkOff();
   rig_.Background();
   EXPECT_EQ(rig_.StateOf(0), "known");
   EXPECT_EQ(Ask("SELECT state FROM nar WHERE file = '" + FileOf(0) + "'"), "missing");
@@ -206,13 +194,13 @@ TEST_F(FailedNarTest, APathFailsOnlyWhenNoOtherUpstreamHasItsNar) {
 TEST_F(FailedNarTest, TheReleaseIsCompleteWithTheNarOfTheOther) {
   MirrorFromTwo({{.references = {}, .nar_failure = ErrorCode::kNotFound, .nar_failures = 1},
                  {.references = {0}}});
-  WorkOff(worker_);
+  worker_.WorkOff();
   const auto due = Due();
   ASSERT_EQ(due.size(), 1U);
   Answer({.asked = due[0], .found = SecondsNarInfo(0), .later = {}});
   EXPECT_EQ(rig_.releases->Why(HashOf(0))->upstream, "http://second");
-  WorkOff(worker_);
-  PublishAll();
+  worker_.WorkOff();
+  index_.PublishAll();
   const auto view = rig_.View(release_);
   EXPECT_EQ(view.state, "settled");
   EXPECT_EQ(view.paths_published, 2U);
@@ -225,7 +213,7 @@ TEST_F(FailedNarTest, TheReleaseIsCompleteWithTheNarOfTheOther) {
 
 TEST_F(FailedNarTest, AnAnswerThatComesTooLateChangesNothing) {
   MirrorFromTwo({{.references = {}, .nar_failure = ErrorCode::kNotFound, .nar_failures = 1}});
-  WorkOff(worker_);
+  worker_.WorkOff();
   const auto due = Due();
   ASSERT_EQ(due.size(), 1U);
   const auto info = SecondsNarInfo(0);
@@ -237,7 +225,7 @@ TEST_F(FailedNarTest, AnAnswerThatComesTooLateChangesNothing) {
 TEST_F(FailedNarTest, OtherReferencesAreNotTaken) {
   MirrorFromTwo({{.references = {}},
                  {.references = {0}, .nar_failure = ErrorCode::kNotFound, .nar_failures = 1}});
-  WorkOff(worker_);
+  worker_.WorkOff();
   const auto due = Due();
   ASSERT_EQ(due.size(), 1U);
   auto info = SecondsNarInfo(1);
@@ -250,7 +238,7 @@ TEST_F(FailedNarTest, OtherReferencesAreNotTaken) {
 TEST_F(FailedNarTest, ANarThatTheMirrorHasAlreadyIsNotFetchedAgain) {
   MirrorFromTwo({{.references = {}},
                  {.references = {}, .nar_failure = ErrorCode::kNotFound, .nar_failures = 1}});
-  WorkOff(worker_);
+  worker_.WorkOff();
   const auto due = Due();
   ASSERT_EQ(due.size(), 1U);
   auto info = SecondsNarInfo(1);
@@ -266,7 +254,7 @@ TEST_F(FailedNarTest, WithoutAnotherUpstreamAPathFailsAtOnce) {
   upstream_ = {{.references = {}, .nar_failure = ErrorCode::kNotFound, .nar_failures = 1}};
   release_ = rig_.Submit(upstream_);
   rig_.Background();
-  WorkOff(worker_);
+  worker_.WorkOff();
   EXPECT_EQ(rig_.StateOf(0), "missing");
   EXPECT_EQ(Ask("SELECT count(*) FROM path_elsewhere"), "0");
 }

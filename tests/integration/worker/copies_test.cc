@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <stdexcept>
 
 #include <gtest/gtest.h>
 
@@ -16,15 +15,6 @@ using hyper::ReadLimits;
 using State = FakeCoordinator::State;
 
 constexpr std::chrono::milliseconds kLong{30'000};
-
-template <class T>
-T Must(Result<T> result) {
-  if (!result) {
-    ADD_FAILURE() << result.error().ToString();
-    throw std::runtime_error(result.error().ToString());
-  }
-  return *std::move(result);
-}
 
 // worker_ writes; a second worker with a coordinator of its own holds a copy.
 class CopiesTest : public WorkerTest {

@@ -22,18 +22,6 @@ using State = FakeCoordinator::State;
 
 constexpr std::chrono::milliseconds kLong{30'000};
 
-template <class T>
-T Must(Result<T> result) {
-  if (!result) {
-    ADD_FAILURE() << result.error().ToString();
-    throw std::runtime_error(result.error().ToString());
-  }
-  return *std::move(result);
-}
-void Must(const Result<void>& result) {
-  ASSERT_TRUE(result.has_value()) << result.error().ToString();
-}
-
 class PeersTest : public WorkerTest {
  protected:
   PeersTest() {

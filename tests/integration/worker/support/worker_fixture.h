@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,19 @@
 #include "worker/worker.h"
 
 namespace hnx::test {
+
+// The value; a test cannot go on without it.
+template <class T>
+T Must(Result<T> result) {
+  if (!result) {
+    ADD_FAILURE() << result.error().ToString();
+    throw std::runtime_error(result.error().ToString());
+  }
+  return *std::move(result);
+}
+inline void Must(const Result<void>& result) {
+  ASSERT_TRUE(result.has_value()) << result.error().ToString();
+}
 
 class WorkerTest : public testing::Test {
  protected:
