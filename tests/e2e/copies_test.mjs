@@ -65,7 +65,7 @@ test('copies', async ({ scratch, owns }) => {
   for (let n = 0; n <= WORKERS_EVER; n++) ports.push(await freePort())
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel, {
     workers: 3,
-    coordinatorOptions: ['--copies', '2', '--job-nars-max', '4', '--worker-jobs-max', '2', '--download-rate-max', '300K'],
+    coordinatorOptions: ['--copies', '2', '--job-nars-max', '4', '--worker-jobs-max', '2', '--download-rate-max', '150K'],
     workerOptions: (n) => ['--listen-peers', `127.0.0.1:${ports[n]}`, '--failure-domain', `rack ${n}`],
     indexOptions: ['--listen-peers', `127.0.0.1:${ports[0]}`]
   }))
