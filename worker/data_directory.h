@@ -9,6 +9,7 @@
 //   index-recovery/      a copy of the index drive that is being fetched from its holders
 //   drives/<id>/         one Hyperdrive store each (primary-key, cores/), id in z-base-32
 //   copies/<id>/         the same of other workers' shards, only read (worker/copies)
+//   lost-shards/<id>/    the same of shards that were lost, for a moment (worker/lost)
 //
 // A drive is made in drives/.new-<random> and renamed once its key is known; what a crash left
 // there is removed at the next start. Threads: any, one at a time.
@@ -53,6 +54,7 @@ class DataDirectory {
   Result<void> SetIndexDrive(const hyper::DriveKey& key);
 
   std::filesystem::path CopiesFolder() const { return root_ / "copies"; }
+  std::filesystem::path LostShardsFolder() const { return root_ / "lost-shards"; }
 
   // Where a copy of the index is gathered before it becomes the drive.
   std::filesystem::path RecoveryFolder() const { return root_ / "index-recovery"; }

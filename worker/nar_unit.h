@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "hyper/blobs/blob_id.h"
+#include "hyper/drive/drive_key.h"
 #include "nix/nar_file_verifier.h"
 
 namespace hnx::worker {
@@ -21,6 +23,12 @@ struct NarRef {
   auto operator<=>(const NarRef&) const = default;
 };
 
+// Where a NAR lay in a shard that its writer lost.
+struct LostPlace {
+  hyper::DriveKey shard;
+  hyper::BlobId blob;
+};
+
 // One NAR file to fetch, verify and append.
 struct NarUnit {
   NarRef ref;
@@ -29,6 +37,7 @@ struct NarUnit {
   std::string store_path;  // for messages
   std::uint64_t file_size_hint = 0;
   nix::NarExpectation expectation;
+  std::optional<LostPlace> lost{};  // peers may have it
 };
 
 // Why a NAR was not stored. `code` decides at the coordinator (coordinator.proto, NarFailure).

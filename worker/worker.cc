@@ -13,6 +13,7 @@
 #include "worker/data_directory.h"
 #include "worker/disk_space.h"
 #include "worker/limits/limited_fetcher.h"
+#include "worker/lost/lost_nar_fetcher.h"
 #include "worker/metrics.h"
 #include "worker/recovery/index_recovery.h"
 
@@ -76,7 +77,7 @@ class RunningWorker final : public Worker {
     pipeline.transfers_max = options_.transfers_max;
     pipeline.memory_max = options_.memory_max;
     pipeline.decompressor.xz_memory_max = options_.xz_memory_max;
-    SetPipeline(std::make_unique<Pipeline>(pipeline, limited_, *shards_, jobs_, metrics_));
+    SetPipeline(std::make_unique<Pipeline>(pipeline, NarSource(), *shards_, jobs_, metrics_));
     http_.SetRateLimit(options_.download_rate_max);
     StartSynchronizer(std::move(on_end));
     return ServeMetrics();
@@ -163,6 +164,20 @@ class RunningWorker final : public Worker {
     }
     fetch.redirect_hosts = options.redirect_hosts;
     return fetch;
+  }
+
+  // Peers before upstream, for what was lost.
+  Fetcher& NarSource() {
+    if (peers_ == nullptr) {
+      return limited_;
+    }
+    auto shards = std::make_unique<LostShards>(
+        data_->LostShardsFolder(),
+        [this](const hyper::DriveKey& key, hyper::RemoteDriveOptions options) {
+          return peers_->OpenRemote(key, std::move(options));
+        });
+    lost_ = std::make_unique<LostNarFetcher>(limited_, std::move(shards), options_.transfers_max);
+    return *lost_;
   }
 
   void StartSynchronizer(std::function<void(EndReason, const std::string&)> on_end) {
@@ -259,6 +274,7 @@ class RunningWorker final : public Worker {
   http::HttpClient http_;
   std::unique_ptr<Fetcher> fetcher_;
   LimitedFetcher limited_;
+  std::unique_ptr<LostNarFetcher> lost_;  // null: no peers
   std::unique_ptr<ShardSet> shards_;
   std::unique_ptr<IndexPublisher> index_;
   std::unique_ptr<Pipeline> pipeline_;

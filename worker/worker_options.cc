@@ -105,6 +105,11 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
   cli::AddOption(app, "--failure-domain", options.failure_domain,
                  "What may fail together with this worker (a host, a rack): copies of a shard are "
                  "kept in different ones; default the host name");
+  cli::AddOption(
+      app, "--peer", options.peers.others,
+      "HOST:PORT of somebody who may have parts of the mirror (a gateway from afar, hyp "
+      "seed): asked for what was lost with a disk before upstream is, as the swarm is with "
+      "--swarm on; may be given several times");
   options.peers.swarm.AddTo(app);
   cli::AddSize(app, "--peer-rate-max", options.peers.rate_max,
                "Bytes a second to all peers together; 0 is no limit");

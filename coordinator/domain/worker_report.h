@@ -132,6 +132,12 @@ struct WorkerReport {
   std::vector<CopyReport> copies{};
 };
 
+// Where a NAR lay in a shard that its writer lost.
+struct LostPlace {
+  Bytes shard_key;
+  BlobPlace blob;
+};
+
 struct NarUnit {
   std::int64_t nar_id = 0;
   std::string url;  // absolute
@@ -143,6 +149,8 @@ struct NarUnit {
   std::uint64_t file_size = 0;
   Bytes nar_info;
   std::string store_path;
+  // Where it lay before that shard was lost; absent: it was never stored, or nobody knows.
+  std::optional<LostPlace> lost{};
 };
 
 struct DesiredJob {

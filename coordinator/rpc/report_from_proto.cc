@@ -248,6 +248,13 @@ void CopiesToProto(const std::vector<DesiredCopy>& copies, pb::SynchronizeRespon
   }
 }
 
+void BlobToProto(const BlobPlace& blob, pb::BlobId& out) {
+  out.set_byte_offset(blob.byte_offset);
+  out.set_block_offset(blob.block_offset);
+  out.set_block_length(blob.block_length);
+  out.set_byte_length(blob.byte_length);
+}
+
 }  // namespace
 
 Result<WorkerReport> ReportFromProto(const pb::SynchronizeRequest& request) {
@@ -321,6 +328,10 @@ void DesiredToProto(const DesiredState& desired, pb::SynchronizeResponse& respon
       unit.set_file_size(nar.file_size);
       unit.set_nar_info(ToString(nar.nar_info));
       unit.set_store_path(nar.store_path);
+      if (nar.lost) {
+        unit.mutable_lost()->set_shard_key(ToString(nar.lost->shard_key));
+        BlobToProto(nar.lost->blob, *unit.mutable_lost()->mutable_blob());
+      }
     }
   }
   for (const DesiredDrive& drive : desired.drives) {
@@ -336,11 +347,7 @@ void DesiredToProto(const DesiredState& desired, pb::SynchronizeResponse& respon
       out.add_delete_files(file);
     }
     for (const BlobPlace& blob : drive.clear_blobs) {
-      pb::BlobId& place = *out.add_clear_blobs();
-      place.set_byte_offset(blob.byte_offset);
-      place.set_block_offset(blob.block_offset);
-      place.set_block_length(blob.block_length);
-      place.set_byte_length(blob.byte_length);
+      BlobToProto(blob, *out.add_clear_blobs());
     }
   }
   if (desired.publish) {

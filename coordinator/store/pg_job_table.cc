@@ -212,6 +212,14 @@ std::vector<DesiredJob> JobsOfWorker(PgTransaction& transaction, const std::stri
          .file_size = row["file_size"].as<std::uint64_t>(),
          .nar_info = ReadBytes(row["content"]),
          .store_path = row["store_path"].is_null() ? "" : row["store_path"].as<std::string>()});
+    if (!row["lost_key"].is_null()) {
+      jobs.back().nars.back().lost =
+          LostPlace{.shard_key = ReadBytes(row["lost_key"]),
+                    .blob = {.byte_offset = row["blob_byte_offset"].as<std::uint64_t>(),
+                             .block_offset = row["blob_block_offset"].as<std::uint64_t>(),
+                             .block_length = row["blob_block_length"].as<std::uint64_t>(),
+                             .byte_length = row["file_size"].as<std::uint64_t>()}};
+    }
   }
   return jobs;
 }

@@ -10,10 +10,11 @@
 namespace hnx::worker {
 
 PeerServer::PeerServer(const DataDirectory& data, std::vector<std::string> holders,
-                       std::unique_ptr<swarm::SwarmBridge> bridge,
+                       std::vector<std::string> others, std::unique_ptr<swarm::SwarmBridge> bridge,
                        std::unique_ptr<hyper::PeerNode> node)
     : data_(data),
       holders_(std::move(holders)),
+      others_(std::move(others)),
       bridge_(std::move(bridge)),
       node_(std::move(node)) {}
 
@@ -31,12 +32,13 @@ Result<std::unique_ptr<PeerServer>> PeerServer::Start(const PeerServerOptions& o
     node.swarm_socket = bridge->socket();
   }
   node.peers = options.holders;
+  node.peers.insert(node.peers.end(), options.others.begin(), options.others.end());
   node.transport.connections_max = options.connections_max;
   node.transport.send_bytes_per_second = options.rate_max;
   node.transport.peer.send_bytes_per_second = options.rate_each_max;
   HNX_ASSIGN_OR_RETURN(auto started, hyper::PeerNode::Start(std::move(node)));
   auto server = std::unique_ptr<PeerServer>(
-      new PeerServer(data, options.holders, std::move(bridge), std::move(started)));
+      new PeerServer(data, options.holders, options.others, std::move(bridge), std::move(started)));
   server->ShowMetrics(metrics);
   if (!server->address().empty()) {
     Log("peers")->info("serving peers on {}", server->address());
@@ -54,8 +56,10 @@ std::string PeerServer::address() const {
 void PeerServer::SetSources(std::vector<std::string> addresses) {
   std::set<std::string> sources(std::make_move_iterator(addresses.begin()),
                                 std::make_move_iterator(addresses.end()));
-  for (const std::string& holder : holders_) {
-    sources.erase(holder);
+  for (const auto* always : {&holders_, &others_}) {
+    for (const std::string& address : *always) {
+      sources.erase(address);
+    }
   }
   const MutexLock lock(mutex_);
   for (const std::string& address : sources_) {

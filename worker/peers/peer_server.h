@@ -31,12 +31,15 @@ struct PeerServerOptions {
   swarm::SwarmOptions swarm{.swarm = "off", .program = {}, .bootstrap = {}};
   // HOST:PORT each, dialled: who has acknowledged what of the index is heard from them.
   std::vector<std::string> holders;
+  std::vector<std::string> others;  // the same, for what they have of lost shards
   std::size_t connections_max = kPeerConnectionsMaxDefault;
   // Bytes a second to all peers, and to each; 0: no limit.
   std::uint64_t rate_max = 0;
   std::uint64_t rate_each_max = 0;
 
-  bool wanted() const { return !listen.empty() || swarm.Wanted(false) || !holders.empty(); }
+  bool wanted() const {
+    return !listen.empty() || swarm.Wanted(false) || !holders.empty() || !others.empty();
+  }
 };
 
 class PeerServer final : public DriveHeads {
@@ -52,7 +55,7 @@ class PeerServer final : public DriveHeads {
 
   // "127.0.0.1:4711"; empty: not over TCP.
   std::string address() const;
-  // Dials these from now on, and the holders; no others.
+  // Dials these from now on, and those of the options; no others.
   void SetSources(std::vector<std::string> addresses) HNX_EXCLUDES(mutex_);
   // As of PeerNode: read from peers, and served to others.
   Result<std::shared_ptr<hyper::RemoteDrive>> OpenRemote(const hyper::DriveKey& key,
@@ -71,11 +74,13 @@ class PeerServer final : public DriveHeads {
 
  private:
   PeerServer(const DataDirectory& data, std::vector<std::string> holders,
-             std::unique_ptr<swarm::SwarmBridge> bridge, std::unique_ptr<hyper::PeerNode> node);
+             std::vector<std::string> others, std::unique_ptr<swarm::SwarmBridge> bridge,
+             std::unique_ptr<hyper::PeerNode> node);
   void ShowMetrics(Metrics& metrics);
 
   const DataDirectory& data_;
   const std::vector<std::string> holders_;
+  const std::vector<std::string> others_;
   const std::unique_ptr<swarm::SwarmBridge> bridge_;  // null: not in the swarm
   const std::unique_ptr<hyper::PeerNode> node_;
   // Held while the node is told, so that heads reach it in order; never on the node's thread.

@@ -27,6 +27,7 @@ class Transfer {
 struct FetchRequest {
   std::string url;
   std::uint64_t body_size_max = 0;
+  std::optional<LostPlace> lost{};  // to be asked for there first
 };
 
 class Fetcher {

@@ -131,7 +131,10 @@ void Pipeline::Pump() {
     transfer->Resume();
   }
   for (auto& [task, generation] : start) {
-    const FetchRequest request{task->unit.url, FileBytesMax(task->unit.expectation.nar_size)};
+    FetchRequest request{task->unit.url, FileBytesMax(task->unit.expectation.nar_size)};
+    if (generation == 1) {
+      request.lost = task->unit.lost;  // what was refused comes from upstream the next time
+    }
     auto transfer = fetcher_.Start(request, std::make_shared<Sink>(*this, task, generation));
     bool cancel = false;
     bool resume_now = false;

@@ -160,6 +160,16 @@ Result<NarUnit> UnitFromMessage(const pb::NarUnit& message, std::uint64_t job_id
                message.store_path(),
                message.file_size() > 0 ? message.file_size() : message.nar_size(),
                std::move(expectation)};
+  if (message.has_lost()) {
+    HNX_ASSIGN_OR_RETURN(const auto shard,
+                         hyper::DriveKey::FromBytes(AsBytes(message.lost().shard_key())));
+    const pb::BlobId& blob = message.lost().blob();
+    unit.lost = LostPlace{.shard = shard,
+                          .blob = {.block_offset = blob.block_offset(),
+                                   .block_length = blob.block_length(),
+                                   .byte_offset = blob.byte_offset(),
+                                   .byte_length = blob.byte_length()}};
+  }
   return unit;
 }
 

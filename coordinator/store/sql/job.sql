@@ -99,11 +99,13 @@ WHERE job.worker_id = $1
 -- name: JobsOfWorker
 -- In the order in which they should be done.
 SELECT job.id AS job_id, job.attempt, nar.id AS nar_id, upstream.url || '/' || nar.url AS url, nar.file,
-       nar.compression, nar.nar_hash, nar.nar_size, nar.file_hash, nar.file_size, narinfo.content,
+       nar.compression, nar.nar_hash, nar.nar_size, nar.file_hash, nar.file_size, narinfo.content, lost.key AS lost_key,
+       nar.blob_byte_offset, nar.blob_block_offset, nar.blob_block_length,
        (SELECT '/nix/store/' || p.hash || '-' || p.name FROM path p WHERE p.nar_id = nar.id
         ORDER BY p.narinfo_id = nar.narinfo_id DESC, p.id LIMIT 1) AS store_path
 FROM job JOIN nar ON nar.job_id = job.id JOIN upstream ON upstream.id = nar.upstream_id
      JOIN narinfo ON narinfo.id = nar.narinfo_id
+     LEFT JOIN shard lost ON lost.id = nar.lost_shard_id AND nar.blob_byte_offset IS NOT NULL
 WHERE job.worker_id = $1
 ORDER BY job.id, nar.depth, nar.weight DESC, nar.id
 

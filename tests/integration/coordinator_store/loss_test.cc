@@ -76,6 +76,33 @@ TEST_F(LossTest, NarsOfAShardThatIsShorterThanRecordedComeBackElsewhereAndTheirL
   }
 }
 
+TEST_F(LossTest, ALeaseOfALostNarSaysWhereItLayAndOneOfANewNarSaysNothing) {
+  Mirror();
+  const auto fresh = worker_.Call();
+  ASSERT_TRUE(fresh.has_value());
+  ASSERT_FALSE(fresh->jobs.empty());
+  EXPECT_FALSE(fresh->jobs.front().nars.front().lost.has_value());
+  worker_.WorkOff();
+  index_.PublishAll();
+  const auto files = worker_.files();
+  const Bytes lost_shard = worker_.key;
+  worker_.LoseDisk();
+  ASSERT_TRUE(worker_.Call().has_value());
+  rig_.Background();
+  const auto again = other_.Call();
+  ASSERT_TRUE(again.has_value());
+  ASSERT_FALSE(again->jobs.empty());
+  for (const coordinator::NarUnit& nar : again->jobs.front().nars) {
+    ASSERT_TRUE(nar.lost.has_value()) << nar.file;
+    EXPECT_EQ(nar.lost->shard_key, lost_shard);
+    const coordinator::BlobPlace& was = files.at(nar.file).blob;
+    EXPECT_EQ(nar.lost->blob.byte_offset, was.byte_offset);
+    EXPECT_EQ(nar.lost->blob.block_offset, was.block_offset);
+    EXPECT_EQ(nar.lost->blob.block_length, was.block_length);
+    EXPECT_EQ(nar.lost->blob.byte_length, was.byte_length);
+  }
+}
+
 TEST_F(LossTest, AWorkerThatComesBackWithAnEmptyDiskHasLostItsShard) {
   MirrorAllOn(worker_);
   worker_.LoseDisk();
