@@ -412,13 +412,13 @@ TEST_F(LossTest, LossesAtAnyMomentEndInTheSameMirror) {
   }
   EXPECT_EQ(rig_.View(release_).state, "settled");
   ASSERT_EQ(index_.links().size(), upstream_.size());
-  for (const auto& [path, linkname] : index_.links()) {
-    const std::string file = path.substr(std::string("/nar/").size());
+  for (const auto& link : index_.links()) {
+    const std::string file = link.first.substr(std::string("/nar/").size());
     const bool held = std::any_of(workers.begin(), workers.end(), [&](const FakeWorker* worker) {
       return worker->files().contains(file) &&
-             linkname.find(mirror::DriveIdOf(worker->key)) != std::string::npos;
+             link.second.find(mirror::DriveIdOf(worker->key)) != std::string::npos;
     });
-    EXPECT_TRUE(held) << path << " -> " << linkname;
+    EXPECT_TRUE(held) << link.first << " -> " << link.second;
   }
   EXPECT_EQ(Ask("SELECT count(*) FROM nar WHERE lost_shard_id IS NOT NULL"), "0");
 }
