@@ -126,7 +126,7 @@ cli::ExitCode Run(const Flags& flags) {
   for (std::thread& thread : threads) {
     thread.join();
   }
-  std::cout << tally.ToJson().dump() << std::endl;
+  std::cout << tally.ToJson().dump() << '\n' << std::flush;
   return tally.failed() ? cli::ExitCode::kFailure : cli::ExitCode::kOk;
 }
 

@@ -44,7 +44,7 @@ cli::ExitCode Serve(const Flags& flags) {
   }
   const nlohmann::json says{{"listening", {(*server)->address()}},
                             {"public_key", cache.public_key()}};
-  std::cout << says.dump() << std::endl;
+  std::cout << says.dump() << '\n' << std::flush;
   (void)stop.Wait();
   return cli::ExitCode::kOk;
 }
