@@ -69,13 +69,14 @@ class Tally {
   bool failed() const { return failed_; }
   nlohmann::json ToJson() {
     MutexLock lock(mutex_);
-    std::sort(calls_ms_.begin(), calls_ms_.end());
-    const auto share = [this](std::size_t percent) {
-      return calls_ms_.empty() ? 0 : calls_ms_[(calls_ms_.size() - 1) * percent / 100];
+    std::vector<int> calls = calls_ms_;
+    std::sort(calls.begin(), calls.end());
+    const auto share = [&calls](std::size_t percent) {
+      return calls.empty() ? 0 : calls[(calls.size() - 1) * percent / 100];
     };
     const double seconds =
         first_lease_ ? std::chrono::duration<double>(last_record_ - *first_lease_).count() : 0;
-    return {{"nars", nars_.load()},     {"seconds", seconds},       {"calls", calls_ms_.size()},
+    return {{"nars", nars_.load()},     {"seconds", seconds},       {"calls", calls.size()},
             {"call_ms_p50", share(50)}, {"call_ms_p95", share(95)}, {"failed", failed_.load()}};
   }
 
