@@ -7,6 +7,7 @@
 #include "coordinator/store/pg_lease_reaper.h"
 #include "coordinator/store/pg_loss_repairer.h"
 #include "coordinator/store/pg_settle_store.h"
+#include "coordinator/store/pg_statistics.h"
 
 namespace hnx::coordinator {
 namespace {
@@ -21,6 +22,7 @@ constexpr milliseconds kRetireInterval{1'000};
 constexpr milliseconds kRepairInterval{250};
 constexpr milliseconds kCopyInterval{1'000};
 constexpr milliseconds kAbandonedInterval{600'000};
+constexpr milliseconds kStatisticsInterval{1'000};
 
 }  // namespace
 
@@ -42,6 +44,12 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
   });
   add("abandoned", kAbandonedInterval, [reaper]() -> Result<bool> {
     HNX_TRY(reaper->DropAbandoned());
+    return false;
+  });
+
+  auto statistics = std::make_shared<PgStatistics>(pool);
+  add("statistics", kStatisticsInterval, [statistics]() -> Result<bool> {
+    HNX_TRY(statistics->Refresh());
     return false;
   });
 

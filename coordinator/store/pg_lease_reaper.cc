@@ -30,6 +30,8 @@ Result<void> PgLeaseReaper::FoldCounters() {
     for (const pqxx::row& row : transaction.Exec(sql::kReleasesToFold)) {
       transaction.Exec(sql::kFoldCounters, row[0].as<std::int64_t>());
     }
+    transaction.Exec(sql::kFoldStored);
+    transaction.Exec(sql::kFoldPublished);
     return {};
   });
 }

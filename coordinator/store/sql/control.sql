@@ -164,6 +164,6 @@ FROM upstream_host h WHERE h.host <> '' ORDER BY h.host LIMIT $1::bigint
 -- All but folders; the configured ones in their order, then the others.
 SELECT u.host, u.url, coalesce(u.preference, 0) AS preference, u.public_keys, coalesce(n.stored, 0) AS nars_stored
 FROM upstream u
-     LEFT JOIN (SELECT upstream_id, count(*) AS stored FROM nar WHERE state = 'stored' GROUP BY upstream_id) n
+     LEFT JOIN (SELECT upstream_id, sum(nars)::bigint AS stored FROM stored_delta GROUP BY upstream_id) n
           ON n.upstream_id = u.id
 WHERE u.host <> '' ORDER BY u.preference NULLS LAST, u.id LIMIT $1::bigint

@@ -28,20 +28,21 @@ WITH e AS MATERIALIZED (
                          $8::bigint[], $9::bigint[])
          AS e(file, nar_hash, nar_size, drift, byte_offset, block_offset, block_length, byte_length)
 ), proved AS (
-    SELECT DISTINCT ON (n.file) n.file, n.id, n.compression
+    SELECT DISTINCT ON (n.file) e.*, n.id, n.compression
     FROM e JOIN nar n ON n.file = e.file AND n.nar_hash = e.nar_hash AND n.nar_size = e.nar_size
          LEFT JOIN job j ON j.id = n.job_id CROSS JOIN (SELECT worker_id FROM shard WHERE id = $1::bigint) s
     ORDER BY n.file, j.worker_id = s.worker_id DESC NULLS LAST, n.leases = 0, n.id
 )
 UPDATE nar
-SET state = 'stored', shard_id = $1::bigint, blob_byte_offset = e.byte_offset, blob_block_offset = e.block_offset,
-    blob_block_length = e.block_length, file_size = e.byte_length, file_hash_drift = e.drift, job_id = NULL,
+SET state = 'stored', shard_id = $1::bigint, blob_byte_offset = proved.byte_offset,
+    blob_block_offset = proved.block_offset, blob_block_length = proved.block_length, file_size = proved.byte_length,
+    file_hash_drift = proved.drift, job_id = NULL,
     lost_shard_id = CASE WHEN linked_batch IS NULL THEN NULL ELSE lost_shard_id END,
     reason = NULL, message = NULL, changed_at = now()
-FROM e JOIN proved ON proved.file = e.file
-WHERE nar.file = e.file AND nar.nar_hash = e.nar_hash AND nar.nar_size = e.nar_size
+FROM proved
+WHERE nar.file = proved.file AND nar.nar_hash = proved.nar_hash AND nar.nar_size = proved.nar_size
       AND nar.compression = proved.compression AND nar.state <> 'stored'
-      AND NOT EXISTS (SELECT FROM nar other WHERE other.file = e.file AND other.state = 'stored')
+      AND NOT EXISTS (SELECT FROM nar other WHERE other.file = proved.file AND other.state = 'stored' OFFSET 0)
 RETURNING nar.id, CASE WHEN nar.id = proved.id THEN nar.upstream_id END AS asked
 
 -- name: ShareStoredNars

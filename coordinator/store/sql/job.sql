@@ -47,15 +47,25 @@ WHERE host = (SELECT host FROM upstream WHERE id = $1)
 -- name: LanesWithWork
 -- Lanes, and the upstreams of each, from which a NAR of at most $1 bytes can be leased now; at most $2. By priority;
 -- at equal priority the lane for which the least is leased at this moment comes first, so each gets its share
--- however long it is.
-SELECT r.id AS lane, u.id AS upstream_id
-FROM release r CROSS JOIN upstream u JOIN upstream_host h ON h.host = u.host CROSS JOIN mirror m
-WHERE r.state IN ('walking', 'mirroring', 'settled') AND r.paused_at IS NULL AND m.paused_at IS NULL
-      AND h.paused_at IS NULL AND h.paused_until <= clock_timestamp() AND h.breaker = 'closed'
-      AND EXISTS (SELECT FROM nar n
-                  WHERE n.lane = r.id AND n.upstream_id = u.id AND n.state = 'wanted' AND n.needed
-                        AND n.not_before <= now() AND n.weight <= $1::bigint)
-ORDER BY r.priority DESC, (SELECT coalesce(sum(j.bytes), 0) FROM job j WHERE j.lane = r.id), r.id, u.id
+-- however long it is. (What is leased for the only lane is not summed up.)
+WITH pair AS MATERIALIZED (
+    SELECT r.id AS lane, u.id AS upstream_id, r.priority
+    FROM release r CROSS JOIN upstream u JOIN upstream_host h ON h.host = u.host CROSS JOIN mirror m
+    WHERE r.state IN ('walking', 'mirroring', 'settled') AND r.paused_at IS NULL AND m.paused_at IS NULL
+          AND h.paused_at IS NULL AND h.paused_until <= clock_timestamp() AND h.breaker = 'closed'
+), open AS (
+    SELECT lane, upstream_id, priority
+    FROM pair
+    WHERE EXISTS (SELECT FROM nar n
+                  WHERE n.lane = pair.lane AND n.upstream_id = pair.upstream_id AND n.state = 'wanted' AND n.needed
+                        AND n.not_before <= now() AND n.weight <= $1::bigint
+                  OFFSET 0)
+)
+SELECT lane, upstream_id
+FROM open
+ORDER BY priority DESC,
+         CASE WHEN (SELECT count(*) FROM open) > 1
+              THEN (SELECT coalesce(sum(j.bytes), 0) FROM job j WHERE j.lane = open.lane) END, lane, upstream_id
 LIMIT $2::bigint
 
 -- name: LeaseJob

@@ -1,5 +1,10 @@
 -- From a finished walk to work (pg_plan_store). Chunks are taken in the order of path ids; every step may be
--- done again from its beginning.
+-- done again from its beginning. OFFSET 0 has references looked up one by one, whatever PostgreSQL believes of tables
+-- that a walk has just filled.
+
+-- name: LookRowsUp
+-- A chunk is small against the tables.
+SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1
 
 -- name: NextReleaseToPlan
 SELECT r.id, r.plan_phase, r.state FROM release r
@@ -10,7 +15,7 @@ ORDER BY r.priority DESC, r.id LIMIT 1
 UPDATE release SET plan_phase = $2 WHERE id = $1
 
 -- name: ClearPlanWork
-DELETE FROM plan_work
+WITH ready AS (DELETE FROM plan_ready) DELETE FROM plan_work
 
 -- name: AddPlanWork
 -- Paths without a depth above path $2, with how many of their references have none.
@@ -19,30 +24,50 @@ WITH chunk AS (
     ORDER BY rp.path_id LIMIT $3::bigint
 ), added AS (
     INSERT INTO plan_work (path_id, pending)
-    SELECT c.path_id, (SELECT count(*) FROM path_reference e JOIN path r ON r.id = e.reference
+    SELECT c.path_id, (SELECT count(*)
+                       FROM path_reference e
+                            CROSS JOIN LATERAL (SELECT r.depth FROM path r WHERE r.id = e.reference OFFSET 0) r
                        WHERE e.referrer = c.path_id AND r.depth IS NULL)
-    FROM chunk c JOIN path p ON p.id = c.path_id WHERE p.depth IS NULL
+    FROM chunk c CROSS JOIN LATERAL (SELECT p.depth FROM path p WHERE p.id = c.path_id OFFSET 0) p
+    WHERE p.depth IS NULL
     ON CONFLICT DO NOTHING
+    RETURNING path_id, pending
+), ready AS (
+    INSERT INTO plan_ready (path_id) SELECT path_id FROM added WHERE pending <= 0
 )
 SELECT max(path_id) FROM chunk
 
 -- name: LevelPaths
--- Gives a depth to paths all of whose references have one; the number of paths.
-WITH ready AS (
-    SELECT path_id FROM plan_work WHERE pending <= 0 ORDER BY path_id LIMIT $1::bigint
-), taken AS (
-    DELETE FROM plan_work w USING ready WHERE w.path_id = ready.path_id RETURNING w.path_id
+-- Gives a depth to paths all of whose references have one, and to those with a narinfo what they wait for: the deepest
+-- reference that is not published. The number of paths.
+WITH taken AS MATERIALIZED (
+    DELETE FROM plan_ready
+    WHERE path_id IN (SELECT path_id FROM plan_ready ORDER BY path_id LIMIT $1::bigint) RETURNING path_id
+), done AS (
+    DELETE FROM plan_work w USING taken WHERE w.path_id = taken.path_id
 ), leveled AS (
     UPDATE path p
-    SET depth = coalesce((SELECT 1 + max(r.depth) FROM path_reference e JOIN path r ON r.id = e.reference
-                          WHERE e.referrer = p.id), 0)
-    FROM taken WHERE p.id = taken.path_id
+    SET depth = coalesce(below.depth + 1, 0), watched = p.watched OR p.narinfo_id IS NOT NULL,
+        waits_for = CASE WHEN NOT p.watched AND p.narinfo_id IS NOT NULL THEN below.waits_for ELSE p.waits_for END
+    FROM taken
+         CROSS JOIN LATERAL (
+             SELECT max(r.depth) AS depth,
+                    (array_agg(r.id ORDER BY r.depth DESC NULLS LAST) FILTER (WHERE r.state <> 'published'))[1]
+                        AS waits_for
+             FROM path_reference e
+                  CROSS JOIN LATERAL (SELECT r.id, r.state, r.depth FROM path r WHERE r.id = e.reference OFFSET 0) r
+             WHERE e.referrer = taken.path_id) below
+    WHERE p.id = taken.path_id
 ), released AS (
-    SELECT e.referrer, count(*) AS n FROM ready JOIN path_reference e ON e.reference = ready.path_id
+    SELECT e.referrer, count(*) AS n
+    FROM taken CROSS JOIN LATERAL (SELECT e.referrer FROM path_reference e WHERE e.reference = taken.path_id OFFSET 0) e
     GROUP BY e.referrer
 ), counted AS (
     UPDATE plan_work w SET pending = w.pending - released.n FROM released
-    WHERE w.path_id = released.referrer AND NOT EXISTS (SELECT FROM ready WHERE ready.path_id = w.path_id)
+    WHERE w.path_id = released.referrer AND w.pending > 0
+    RETURNING w.path_id, w.pending
+), ready AS (
+    INSERT INTO plan_ready (path_id) SELECT path_id FROM counted WHERE pending <= 0
 )
 SELECT count(*) FROM taken
 
@@ -54,20 +79,31 @@ WHERE NOT w.peeled
                       WHERE e.reference = w.path_id AND NOT above.peeled)
 
 -- name: MarkCycles
-WITH cyclic AS (UPDATE plan_work SET pending = 0 WHERE NOT peeled RETURNING path_id)
+WITH cyclic AS (
+    UPDATE plan_work SET pending = 0 WHERE NOT peeled RETURNING path_id
+), ready AS (
+    INSERT INTO plan_ready (path_id) SELECT path_id FROM cyclic
+)
 UPDATE path SET cyclic = true FROM cyclic WHERE path.id = cyclic.path_id
 
 -- name: WatchPaths
--- Gives each path of the chunk one unpublished reference to wait for, the deepest. Answers the chunk's end.
+-- Gives each path of the chunk that has none yet one unpublished reference to wait for, the deepest. Answers the chunk's
+-- end.
 WITH chunk AS (
     SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
     ORDER BY rp.path_id LIMIT $3::bigint
 ), watched AS (
     UPDATE path p
     SET watched = true,
-        waits_for = (SELECT r.id FROM path_reference e JOIN path r ON r.id = e.reference
+        waits_for = (SELECT r.id
+                     FROM path_reference e
+                          CROSS JOIN LATERAL (SELECT r.id, r.state, r.depth FROM path r WHERE r.id = e.reference
+                                              OFFSET 0) r
                      WHERE e.referrer = p.id AND r.state <> 'published' ORDER BY r.depth DESC NULLS LAST LIMIT 1)
-    FROM chunk WHERE p.id = chunk.path_id AND NOT p.watched AND p.narinfo_id IS NOT NULL
+    FROM chunk
+         CROSS JOIN LATERAL (SELECT u.id FROM path u
+                             WHERE u.id = chunk.path_id AND NOT u.watched AND u.narinfo_id IS NOT NULL OFFSET 0) unwatched
+    WHERE p.id = unwatched.id
 )
 SELECT max(path_id) FROM chunk
 
@@ -96,15 +132,15 @@ SELECT max(path_id) FROM (SELECT path_id FROM release_path WHERE release_id = $1
 WITH chunk AS (
     SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
     ORDER BY rp.path_id LIMIT $3::bigint
+), made AS MATERIALIZED (
+    SELECT p.nar_id, min(p.depth) AS depth
+    FROM chunk CROSS JOIN LATERAL (SELECT p.nar_id, p.depth FROM path p WHERE p.id = chunk.path_id OFFSET 0) p
+    WHERE p.nar_id IS NOT NULL GROUP BY p.nar_id
 ), added AS (
-    INSERT INTO release_nar (release_id, nar_id)
-    SELECT DISTINCT $1::bigint, p.nar_id FROM chunk JOIN path p ON p.id = chunk.path_id WHERE p.nar_id IS NOT NULL
+    INSERT INTO release_nar (release_id, nar_id) SELECT $1::bigint, nar_id FROM made ORDER BY nar_id
     ON CONFLICT DO NOTHING
 ), valued AS (
-    UPDATE nar SET depth = c.depth
-    FROM (SELECT p.nar_id, min(p.depth) AS depth
-          FROM chunk JOIN path p ON p.id = chunk.path_id
-          WHERE p.nar_id IS NOT NULL GROUP BY p.nar_id) c
+    UPDATE nar SET depth = c.depth FROM made c
     WHERE nar.id = c.nar_id AND nar.state IN ('wanted', 'leased') AND nar.depth > c.depth
 )
 SELECT max(path_id) FROM chunk
@@ -219,14 +255,3 @@ SELECT DISTINCT cause.id
 FROM lifted JOIN path_reference e ON e.referrer = lifted.id JOIN path r ON r.id = e.reference
      JOIN path cause ON cause.id = coalesce(r.blocked_by, CASE WHEN r.state IN ('missing', 'set_aside') THEN r.id END)
 WHERE cause.id <> $1
-
--- name: FoldCounters
-WITH old AS (DELETE FROM release_delta WHERE release_id = $1 RETURNING *)
-INSERT INTO release_delta (release_id, total, published, missing, set_aside, blocked, narinfos, nars, nars_stored,
-                           bytes, bytes_stored, drift, changes)
-SELECT release_id, sum(total), sum(published), sum(missing), sum(set_aside), sum(blocked), sum(narinfos), sum(nars),
-       sum(nars_stored), sum(bytes), sum(bytes_stored), sum(drift), sum(changes)
-FROM old GROUP BY release_id
-
--- name: ReleasesToFold
-SELECT release_id FROM release_delta GROUP BY release_id HAVING count(*) > 1 LIMIT 100

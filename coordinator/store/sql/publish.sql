@@ -17,8 +17,11 @@ WITH awaiting AS MATERIALIZED (
 SELECT count(*) FROM (
     SELECT FROM path
     WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL
-          AND NOT EXISTS (SELECT FROM nar n JOIN awaiting a ON a.id = n.shard_id
-                          WHERE n.id = path.nar_id AND n.blob_block_offset + n.blob_block_length > a.copied
+          AND NOT EXISTS (SELECT FROM awaiting a
+                               CROSS JOIN LATERAL (SELECT shard_id, blob_block_offset + blob_block_length AS blob_end,
+                                                          changed_at
+                                                   FROM nar WHERE id = path.nar_id OFFSET 0) n
+                          WHERE n.shard_id = a.id AND n.blob_end > a.copied
                                 AND n.changed_at > clock_timestamp() - $2::bigint * interval '1 millisecond'
                           OFFSET 0)
     LIMIT $1::bigint) r
@@ -32,8 +35,11 @@ WITH awaiting AS MATERIALIZED (
 ), ready AS (
     SELECT id FROM path
     WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL
-          AND NOT EXISTS (SELECT FROM nar n JOIN awaiting a ON a.id = n.shard_id
-                          WHERE n.id = path.nar_id AND n.blob_block_offset + n.blob_block_length > a.copied
+          AND NOT EXISTS (SELECT FROM awaiting a
+                               CROSS JOIN LATERAL (SELECT shard_id, blob_block_offset + blob_block_length AS blob_end,
+                                                          changed_at
+                                                   FROM nar WHERE id = path.nar_id OFFSET 0) n
+                          WHERE n.shard_id = a.id AND n.blob_end > a.copied
                                 AND n.changed_at > clock_timestamp() - $3::bigint * interval '1 millisecond'
                           OFFSET 0)
     ORDER BY depth, id LIMIT $2::bigint FOR UPDATE
@@ -45,7 +51,9 @@ RETURNING path.id
 -- name: Rewatch
 -- Whoever waited for one of $1 waits for another one, or for none.
 UPDATE path p
-SET waits_for = (SELECT r.id FROM path_reference e JOIN path r ON r.id = e.reference
+SET waits_for = (SELECT r.id
+                 FROM path_reference e
+                      CROSS JOIN LATERAL (SELECT r.id, r.state, r.depth FROM path r WHERE r.id = e.reference OFFSET 0) r
                  WHERE e.referrer = p.id AND r.state <> 'published' ORDER BY r.depth DESC NULLS LAST LIMIT 1)
 WHERE p.waits_for = ANY($1::bigint[])
 
@@ -64,8 +72,11 @@ WITH RECURSIVE reach(id) AS (
     SELECT * FROM shards_awaiting_copies($3::bigint) WHERE $2::bigint > 0
 )
 SELECT p.id, bool_and(p.state = 'stored' AND p.needed AND p.watched AND p.blocked_by IS NULL
-                      AND NOT EXISTS (SELECT FROM nar n JOIN awaiting a ON a.id = n.shard_id
-                                      WHERE n.id = p.nar_id AND n.blob_block_offset + n.blob_block_length > a.copied
+                      AND NOT EXISTS (SELECT FROM awaiting a
+                                           CROSS JOIN LATERAL (SELECT shard_id, changed_at,
+                                                                      blob_block_offset + blob_block_length AS blob_end
+                                                               FROM nar WHERE id = p.nar_id OFFSET 0) n
+                                      WHERE n.shard_id = a.id AND n.blob_end > a.copied
                                             AND n.changed_at > clock_timestamp()
                                                                - $2::bigint * interval '1 millisecond'
                                       OFFSET 0)) OVER () AS ready

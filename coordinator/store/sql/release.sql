@@ -80,7 +80,7 @@ SELECT index_key, db_length, published_batch, acknowledged_db_length, paused_at 
        (SELECT coalesce(max(b.batch), 0) FROM publish_batch b
         WHERE b.db_length <= m.acknowledged_db_length AND b.content_length <= m.acknowledged_content_length)
            AS acknowledged_batch,
-       (SELECT count(*) FROM path WHERE state = 'published') AS paths_published
+       (SELECT coalesce(sum(paths), 0) FROM published_delta) AS paths_published
 FROM mirror m
 
 -- name: WorkerStatus
@@ -100,11 +100,12 @@ FROM worker w CROSS JOIN LATERAL (
          FROM shard WHERE shard.worker_id = w.id AND db_length > 0) s ORDER BY w.name, w.id LIMIT $2
 
 -- name: ShardStatus
-SELECT s.key, w.name, s.sealed, s.content_byte_length AS bytes,
-       (SELECT count(*) FROM nar WHERE nar.shard_id = s.id) AS nars, s.lost_at IS NOT NULL AS lost,
+SELECT s.key, w.name, s.sealed, s.content_byte_length AS bytes, coalesce(d.nars, 0) AS nars, s.lost_at IS NOT NULL AS lost,
        (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id) AS copies,
        (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id AND is_whole(c, s)) AS copies_whole
-FROM shard s JOIN worker w ON w.id = s.worker_id ORDER BY s.id LIMIT $1
+FROM shard s JOIN worker w ON w.id = s.worker_id
+     LEFT JOIN (SELECT shard_id, sum(nars)::bigint AS nars FROM stored_delta GROUP BY shard_id) d ON d.shard_id = s.id
+ORDER BY s.id LIMIT $1
 
 -- name: FailuresPage
 -- Of release $1, above the path $2, in the order of hashes; at most $3.

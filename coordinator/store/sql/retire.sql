@@ -145,8 +145,10 @@ ORDER BY file LIMIT $2::bigint
 
 -- name: UnlinkedFiles
 -- Files whose link has left the index.
-SELECT DISTINCT n.file FROM nar n CROSS JOIN mirror m WHERE n.unlink_batch <= m.published_batch
-ORDER BY n.file LIMIT $1::bigint
+WITH gone AS MATERIALIZED (
+    SELECT file FROM nar WHERE unlink_batch <= (SELECT published_batch FROM mirror)
+)
+SELECT DISTINCT file FROM gone ORDER BY file LIMIT $1::bigint
 
 -- name: LockNarsOfFiles
 -- As planning and storing do: so either sees what the other did.

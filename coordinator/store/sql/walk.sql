@@ -110,14 +110,16 @@ UPDATE release SET state = 'walking', message = '', not_before = '-infinity'
 WHERE id = $1 AND state = 'resolving'
 
 -- name: ExpandKnown
-WITH known AS (
-    SELECT f.path_id FROM release_frontier f JOIN path p ON p.id = f.path_id
+-- Here and below OFFSET 0 has paths looked up one by one, whatever is believed of a frontier that was empty a moment ago.
+WITH known AS MATERIALIZED (
+    SELECT f.path_id
+    FROM release_frontier f CROSS JOIN LATERAL (SELECT p.state FROM path p WHERE p.id = f.path_id OFFSET 0) p
     WHERE f.release_id = $1 AND p.state IN ('known', 'stored', 'published')
     ORDER BY f.path_id LIMIT $2::bigint
 )
-DELETE FROM release_frontier f USING known
-WHERE f.release_id = $1 AND f.path_id = known.path_id
-RETURNING f.path_id
+DELETE FROM release_frontier
+WHERE release_id = $1 AND path_id = ANY(ARRAY(SELECT path_id FROM known))
+RETURNING path_id
 
 -- name: JoinReferences
 WITH row AS (
@@ -131,7 +133,8 @@ INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row
 -- name: NextFrontier
 SELECT p.id, p.hash, p.name, f.attempts, f.ruled_out, coalesce(f.reason, '') AS reason,
        coalesce(f.message, '') AS message, f.ruled_out = '{}' AND f.reason IS NULL AS is_fresh
-FROM release_frontier f JOIN path p ON p.id = f.path_id
+FROM release_frontier f
+     CROSS JOIN LATERAL (SELECT p.id, p.hash, p.name, p.state FROM path p WHERE p.id = f.path_id OFFSET 0) p
 WHERE f.release_id = $1 AND f.path_id > $2 AND f.not_before <= clock_timestamp()
       AND (cardinality($4::bigint[]) = 0 OR NOT f.ruled_out @> $4::bigint[])
       AND p.state IN ('discovered', 'missing', 'set_aside')

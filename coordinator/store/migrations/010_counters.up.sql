@@ -1,0 +1,175 @@
+-- What `status` and the metrics say of all paths and NARs is counted when it changes, not when it is asked for. As with
+-- release_delta: triggers add rows, the leader folds them, nothing locks a counter.
+LOCK TABLE path, nar IN SHARE ROW EXCLUSIVE MODE;
+
+-- Paths of plan_work none of whose references lacks a depth. By itself, so that counting down in plan_work touches no
+-- index, and has room beside the row.
+CREATE TABLE plan_ready (
+    path_id bigint PRIMARY KEY
+);
+DROP INDEX plan_work_ready;
+ALTER TABLE plan_work SET (fillfactor = 50);
+
+-- NARs stored, by shard and by the upstream that they are from.
+CREATE TABLE stored_delta (
+    shard_id    bigint NOT NULL,
+    upstream_id bigint NOT NULL,
+    nars        bigint NOT NULL
+);
+INSERT INTO stored_delta (shard_id, upstream_id, nars)
+SELECT shard_id, upstream_id, count(*) FROM nar WHERE state = 'stored' GROUP BY shard_id, upstream_id;
+
+-- Paths published.
+CREATE TABLE published_delta (
+    paths bigint NOT NULL
+);
+INSERT INTO published_delta (paths) SELECT count(*) FROM path WHERE state = 'published';
+
+-- Shards are never deleted; to look one up for each NAR that is stored there is in vain.
+ALTER TABLE nar DROP CONSTRAINT nar_shard_id_fkey;
+
+-- As before, with one join of the old rows with the new ones instead of two; and the stored NARs are counted.
+CREATE OR REPLACE FUNCTION nar_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- What a call of a worker may change is looked for by statements that mostly find nothing.
+    IF NOT EXISTS (SELECT FROM changed_new) THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE $sql$
+        WITH change AS MATERIALIZED (
+            SELECT n.id, n.state, o.state AS old_state, n.weight, o.weight AS old_weight, n.shard_id,
+                   o.shard_id AS old_shard_id, n.upstream_id, o.upstream_id AS old_upstream_id, n.url, n.reason,
+                   n.message, n.file_hash_drift::int - o.file_hash_drift::int AS drift
+            FROM changed_new n JOIN changed_old o ON o.id = n.id
+            WHERE (n.state, n.weight, n.file_hash_drift, n.upstream_id) IS DISTINCT FROM
+                  (o.state, o.weight, o.file_hash_drift, o.upstream_id)
+                  OR n.shard_id IS DISTINCT FROM o.shard_id
+        ), counted AS (
+            INSERT INTO release_delta (release_id, nars_stored, bytes, bytes_stored, drift)
+            SELECT rn.release_id,
+                   sum((c.state = 'stored')::int - (c.old_state = 'stored')::int),
+                   sum(c.weight - c.old_weight),
+                   sum(CASE WHEN c.state = 'stored' THEN c.weight ELSE 0 END -
+                       CASE WHEN c.old_state = 'stored' THEN c.old_weight ELSE 0 END),
+                   sum(c.drift)
+            FROM change c JOIN release_nar rn ON rn.nar_id = c.id
+            WHERE (c.state = 'stored') <> (c.old_state = 'stored') OR c.weight <> c.old_weight OR c.drift <> 0
+            GROUP BY rn.release_id
+        ), stored AS (
+            INSERT INTO stored_delta (shard_id, upstream_id, nars)
+            SELECT shard_id, upstream_id, sum(nars)
+            FROM (SELECT shard_id, upstream_id, 1 AS nars FROM change WHERE state = 'stored'
+                  UNION ALL
+                  SELECT old_shard_id, old_upstream_id, -1 FROM change WHERE old_state = 'stored') s
+            GROUP BY shard_id, upstream_id HAVING sum(nars) <> 0
+        )
+        INSERT INTO event (nar_id, what)
+        SELECT c.id, CASE c.state
+                   WHEN 'stored' THEN 'its NAR was verified and recorded in a shard of worker ' || w.name
+                   WHEN 'missing' THEN 'upstream has no NAR at ' || c.url || ' (' || c.reason || ')'
+                   ELSE 'its NAR was set aside (' || c.reason || '): ' || coalesce(c.message, '')
+               END
+        FROM change c LEFT JOIN shard s ON s.id = c.shard_id LEFT JOIN worker w ON w.id = s.worker_id
+        WHERE c.state <> c.old_state AND c.state IN ('stored', 'missing', 'set_aside') $sql$;
+    RETURN NULL;
+END $$;
+
+-- Rows that come or go as what they are: rare, so one by one.
+CREATE FUNCTION stored_nar_came_or_went() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO stored_delta (shard_id, upstream_id, nars) VALUES (NEW.shard_id, NEW.upstream_id, 1);
+    ELSE
+        INSERT INTO stored_delta (shard_id, upstream_id, nars) VALUES (OLD.shard_id, OLD.upstream_id, -1);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stored_nar_came AFTER INSERT ON nar
+    FOR EACH ROW WHEN (NEW.state = 'stored') EXECUTE FUNCTION stored_nar_came_or_went();
+CREATE TRIGGER stored_nar_went AFTER DELETE ON nar
+    FOR EACH ROW WHEN (OLD.state = 'stored') EXECUTE FUNCTION stored_nar_came_or_went();
+
+CREATE FUNCTION published_path_came_or_went() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO published_delta (paths) VALUES (CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER published_path_came AFTER INSERT ON path
+    FOR EACH ROW WHEN (NEW.state = 'published') EXECUTE FUNCTION published_path_came_or_went();
+CREATE TRIGGER published_path_went AFTER DELETE ON path
+    FOR EACH ROW WHEN (OLD.state = 'published') EXECUTE FUNCTION published_path_came_or_went();
+
+-- As before, and what is published is counted.
+CREATE OR REPLACE FUNCTION path_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    needs_changed boolean;
+BEGIN
+    IF NOT EXISTS (SELECT FROM changed_new) THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE $sql$
+        WITH change AS MATERIALIZED (
+            SELECT n.id, n.state, o.state AS old_state, n.blocked_by, o.blocked_by AS old_blocked_by, n.reason,
+                   n.message, n.batch,
+                   (n.narinfo_id IS NOT NULL)::int - (o.narinfo_id IS NOT NULL)::int AS narinfos,
+                   n.state <> o.state OR n.blocked_by IS DISTINCT FROM o.blocked_by
+                   OR n.reason IS DISTINCT FROM o.reason AS counts,
+                   n.nar_id IS NOT NULL AND (n.needed AND n.state = 'known' AND n.blocked_by IS NULL) <>
+                   (o.needed AND o.state = 'known' AND o.blocked_by IS NULL AND o.nar_id IS NOT NULL) AS needs
+            FROM changed_new n JOIN changed_old o ON o.id = n.id
+            WHERE n.state <> o.state OR n.blocked_by IS DISTINCT FROM o.blocked_by
+                  OR n.reason IS DISTINCT FROM o.reason OR n.needed <> o.needed
+        ), counted AS (
+            INSERT INTO release_delta (release_id, published, missing, set_aside, blocked, narinfos, changes)
+            SELECT rp.release_id,
+                   sum((c.state = 'published')::int - (c.old_state = 'published')::int),
+                   sum((c.state = 'missing' AND c.blocked_by IS NULL)::int -
+                       (c.old_state = 'missing' AND c.old_blocked_by IS NULL)::int),
+                   sum((c.state = 'set_aside' AND c.blocked_by IS NULL)::int -
+                       (c.old_state = 'set_aside' AND c.old_blocked_by IS NULL)::int),
+                   sum((c.blocked_by IS NOT NULL)::int - (c.old_blocked_by IS NOT NULL)::int),
+                   sum(c.narinfos),
+                   count(*)
+            FROM change c JOIN release_path rp ON rp.path_id = c.id
+            WHERE c.counts GROUP BY rp.release_id
+        ), published AS (
+            INSERT INTO published_delta (paths)
+            SELECT sum((state = 'published')::int - (old_state = 'published')::int) AS paths FROM change
+            HAVING sum((state = 'published')::int - (old_state = 'published')::int) <> 0
+        ), blocking AS (
+            INSERT INTO block_change (path_id)
+            SELECT id FROM change
+            WHERE (state IN ('missing', 'set_aside') AND blocked_by IS NULL) <>
+                  (old_state IN ('missing', 'set_aside') AND old_blocked_by IS NULL)
+            ON CONFLICT DO NOTHING
+        ), told AS (
+            INSERT INTO event (path_id, what)
+            SELECT id,
+                   CASE state
+                       WHEN 'published' THEN 'its narinfo was put into publish batch ' || batch
+                       WHEN 'known' THEN 'its NAR is wanted again'
+                       WHEN 'discovered' THEN 'its narinfo is asked for again'
+                       WHEN 'missing' THEN 'missing upstream (' || reason || '): ' || coalesce(message, '')
+                       WHEN 'set_aside' THEN 'set aside (' || reason || '): ' || coalesce(message, '')
+                       ELSE state::text
+                   END
+            FROM change
+            WHERE state <> old_state AND state <> 'stored' AND NOT (old_state = 'discovered' AND state = 'known')
+        )
+        SELECT coalesce(bool_or(needs), false) FROM change $sql$ INTO needs_changed;
+    -- A NAR is worth fetching while a path needs it that is neither blocked nor settled otherwise.
+    IF needs_changed THEN
+        EXECUTE $sql$
+            UPDATE nar SET needed = w.needed
+            FROM (SELECT c.nar_id, bool_or(p.needed AND p.state = 'known' AND p.blocked_by IS NULL) AS needed
+                  FROM (SELECT DISTINCT n.nar_id
+                        FROM changed_new n JOIN changed_old o ON o.id = n.id
+                        WHERE n.nar_id IS NOT NULL
+                              AND (n.needed AND n.state = 'known' AND n.blocked_by IS NULL) <>
+                                  (o.needed AND o.state = 'known' AND o.blocked_by IS NULL AND o.nar_id IS NOT NULL)) c
+                       JOIN path p ON p.nar_id = c.nar_id
+                  GROUP BY c.nar_id) w
+            WHERE nar.id = w.nar_id AND nar.state IN ('wanted', 'leased') AND nar.needed <> w.needed $sql$;
+    END IF;
+    RETURN NULL;
+END $$;
