@@ -177,11 +177,13 @@ UPDATE release SET state = $2::release_state, message = $3, plan_phase = $4 WHER
 UPDATE release SET message = $2 WHERE id = $1 AND message <> $2
 
 -- name: ArmRelease
+-- With a budget what comes new is outside of it until that is chosen.
 WITH chunk AS (
     SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
     ORDER BY rp.path_id LIMIT $3::bigint
 ), armed AS (
-    UPDATE path p SET needed = true FROM chunk WHERE p.id = chunk.path_id AND NOT p.needed
+    UPDATE path p SET needed = true, left_out = p.left_out OR (budget.bytes IS NOT NULL AND p.state <> 'published')
+    FROM chunk, budget WHERE p.id = chunk.path_id AND NOT p.needed
 )
 SELECT max(path_id) FROM chunk
 
@@ -222,10 +224,10 @@ WHERE cause.id <> $1
 
 -- name: FoldCounters
 WITH old AS (DELETE FROM release_delta WHERE release_id = $1 RETURNING *)
-INSERT INTO release_delta (release_id, total, published, missing, set_aside, blocked, narinfos, nars, nars_stored,
-                           bytes, bytes_stored, drift, changes)
-SELECT release_id, sum(total), sum(published), sum(missing), sum(set_aside), sum(blocked), sum(narinfos), sum(nars),
-       sum(nars_stored), sum(bytes), sum(bytes_stored), sum(drift), sum(changes)
+INSERT INTO release_delta (release_id, total, published, missing, set_aside, blocked, left_out, narinfos, nars,
+                           nars_stored, bytes, bytes_stored, drift, changes)
+SELECT release_id, sum(total), sum(published), sum(missing), sum(set_aside), sum(blocked), sum(left_out), sum(narinfos),
+       sum(nars), sum(nars_stored), sum(bytes), sum(bytes_stored), sum(drift), sum(changes)
 FROM old GROUP BY release_id
 
 -- name: ReleasesToFold
