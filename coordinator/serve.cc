@@ -17,7 +17,9 @@
 #include "coordinator/maintenance/metrics.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/worker_gateway.h"
+#include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_elsewhere_store.h"
+#include "coordinator/store/pg_hit_store.h"
 #include "coordinator/store/pg_migrations.h"
 #include "coordinator/store/pg_walk_store.h"
 #include "coordinator/upstream/upstream_set.h"
@@ -135,6 +137,9 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   PgRetireStore retire_store(pool, leader, description, retire);
   PublishLimits publish = options.publish;
   publish.await_copies_ms = options.copies > 0 ? kAwaitCopiesMs : 0;
+  const BudgetOptions budget{.bytes = options.budget_bytes, .replica = replica};
+  PgBudgetStore budget_store(pool, leader, budget);
+  PgHitStore hit_store(pool);
   PgPublishStore publish_store(pool, leader, description, publish);
   PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}(),
                               options.upstream_limits);
@@ -149,7 +154,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
                        options.walk.failures, options.walk.upstream_pauses);
   BreakerProbe breaker_probe(narinfo_client, breaker_store, leader);
   ChannelFollower follower(client, channel_store, options.channel.fetch.channel);
-  Maintenance maintenance(pool, leader, description, publish, {}, retire, options.copies);
+  Maintenance maintenance(pool, leader, description, publish, {}, retire, options.copies, budget);
   for (const std::string& channel : options.follow) {
     HNX_TRY(channel_store.FollowNamed(channel));
   }
@@ -159,7 +164,11 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
       {.lease = options.jobs.lease, .download_rate_max = options.download_rate_max});
   CoordinatorService coordinator_service(
       release_store, control_store,
-      {.catalog = release_catalog, .channels = channel_store, .retirement = retire_store},
+      {.catalog = release_catalog,
+       .channels = channel_store,
+       .retirement = retire_store,
+       .budget = budget_store,
+       .hits = hit_store},
       {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
                        rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service}));

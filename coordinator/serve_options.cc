@@ -92,6 +92,11 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   cli::AddOption(command, "--copies", options.copies,
                  "Read-only copies of each shard on so many workers beside its writer, all in "
                  "different failure domains; nothing is published before one of them holds it");
+  cli::AddSize(
+      command, "--budget", options.budget_bytes,
+      "Hold no more than so many bytes of NARs: the most valuable part, closed under "
+      "References, by pins, age, and what gateways with --coordinator say is asked for; the "
+      "same for all coordinators; 0: everything");
   cli::AddOption(command, "--listen-metrics", options.listen_metrics,
                  "Address for Prometheus, HOST:PORT; empty: none");
 }

@@ -44,6 +44,8 @@ struct ServeOptions {
   std::uint32_t retire_days = 30;
   // Of each shard, beside the writer's own.
   std::uint32_t copies = 0;
+  // Bytes of NAR files that the mirror may hold; 0: no limit.
+  std::uint64_t budget_bytes = 0;
 
   ServeOptions();
 };

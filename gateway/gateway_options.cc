@@ -56,6 +56,11 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
                "Memory for narinfos that were resolved");
   cli::AddSize(app, "--index-cache-bytes", options.index_cache_bytes,
                "Memory for the index drive's tree");
+  cli::AddOption(
+      app, "--coordinator", options.coordinators,
+      "Tell the mirror's coordinator, HOST:PORT, once a minute how often which narinfo "
+      "was asked for, and nothing of who asked; a mirror with a --budget follows it. Any "
+      "of several will do. Default: nobody is told");
 }
 
 Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& options) {

@@ -43,6 +43,8 @@ struct GatewayOptions {
   std::chrono::milliseconds refresh_interval{500};
   std::uint64_t narinfo_cache_bytes = std::uint64_t{256} << 20;
   std::uint64_t index_cache_bytes = std::uint64_t{64} << 20;
+  // HOST:PORT of the mirror's coordinators, which are told what is asked for; empty: nobody is.
+  std::vector<std::string> coordinators;
 };
 
 void AddGatewayOptions(CLI::App& app, GatewayOptions& options);

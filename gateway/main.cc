@@ -15,6 +15,8 @@
 #include "gateway/far/far_mirror_source.h"
 #include "gateway/far/peer_mirror.h"
 #include "gateway/gateway_options.h"
+#include "gateway/hits/hit_counter.h"
+#include "gateway/hits/hit_reporter.h"
 #include "gateway/source_refresher.h"
 #include "gateway/substituter/drive_mirror_source.h"
 #include "gateway/substituter/gateway.h"
@@ -38,11 +40,13 @@ class Serving {
       : options_(options),
         key_(key),
         metrics_(metrics),
+        hits_(metrics),
         refresher_(source, refresh_interval, metrics),
         gateway_(source,
                  {.priority = options.priority,
                   .narinfo_cache_bytes_max = options.narinfo_cache_bytes,
-                  .index_id = key.id()},
+                  .index_id = key.id(),
+                  .on_nar_info_asked = HitsOf(options)},
                  metrics, [this] { return refresher_.Ready(); }) {}
 
   Gateway& gateway() { return gateway_; }
@@ -51,15 +55,32 @@ class Serving {
   cli::ExitCode Run(cli::StopSignal& stop, const std::function<void()>& before_stop);
 
  private:
+  std::function<void(std::string_view)> HitsOf(const GatewayOptions& options) {
+    if (options.coordinators.empty()) {
+      return {};
+    }
+    return [this](std::string_view hash) { hits_.Count(hash); };
+  }
+
   const GatewayOptions& options_;
   const hyper::DriveKey key_;
   http::MetricsRegistry& metrics_;
+  HitCounter hits_;
   SourceRefresher refresher_;
   Gateway gateway_;
 };
 
 cli::ExitCode Serving::Run(cli::StopSignal& stop, const std::function<void()>& before_stop) {
   const auto log = Log("gateway");
+  std::unique_ptr<HitReporter> reporter;
+  if (!options_.coordinators.empty()) {
+    auto send = MakeHitSender(options_.coordinators);
+    if (!send) {
+      log->error("{}", send.error().message);
+      return cli::ExitCode::kUsage;
+    }
+    reporter = std::make_unique<HitReporter>(hits_, MakeGatewayId(), *std::move(send));
+  }
   refresher_.RunOnce();  // so that the first request finds what is there
   const auto server = http::HttpServer::Start(
       {.listen = options_.listen,
@@ -84,12 +105,19 @@ cli::ExitCode Serving::Run(cli::StopSignal& stop, const std::function<void()>& b
   gauge("hnx_gateway_streams", "Answers that are sent while they come from peers",
         [&server] { return static_cast<double>((*server)->streams()); });
   refresher_.Start();
+  if (reporter) {
+    reporter->Start();
+  }
   log->info("http://{} serves hyper://{}", (*server)->address(), key_.id());
   stop.Wait();
   log->info("stopping");
   before_stop();
   (*server)->Stop();
   refresher_.Stop();
+  if (reporter) {
+    reporter->Stop();
+    reporter->RunOnce();  // what came since
+  }
   return cli::ExitCode::kOk;
 }
 

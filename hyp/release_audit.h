@@ -35,6 +35,8 @@ class ReleaseAudit {
 
   std::uint64_t paths() const { return proof_.listed(); }
   std::uint64_t unpublished() const { return unpublished_.size(); }
+  // Of those: outside of the budget of the mirror's operator.
+  std::uint64_t left_out() const { return proof_.manifest().left_out; }
   // NARs in shards that are not here: their place was not checked.
   std::uint64_t not_here() const { return not_here_; }
 

@@ -341,6 +341,7 @@ cli::ExitCode Verification::Report(const NarAudit* nars) {
                                 {"nars", nar_count},
                                 {"releasePaths", release_ ? release_->paths() : 0},
                                 {"releaseUnpublished", release_ ? release_->unpublished() : 0},
+                                {"releaseLeftOut", release_ ? release_->left_out() : 0},
                                 {"missingShards", missing_shards_},
                                 {"findings", findings},
                                 {"findingsTotal", findings_.total()}})
@@ -357,8 +358,11 @@ cli::ExitCode Verification::Report(const NarAudit* nars) {
     }
     if (release_) {
       std::cout << fmt::format(
-          "release {}: {} paths published, {} named with the reason why they are not\n",
-          cli::Printable(options_.release), release_->paths(), release_->unpublished());
+          "release {}: {} paths published, {} named with the reason why they are not{}\n",
+          cli::Printable(options_.release), release_->paths(), release_->unpublished(),
+          release_->left_out() > 0
+              ? fmt::format(", {} of them outside of its operator's budget", release_->left_out())
+              : "");
     }
     std::cout << fmt::format("{}: {} drives, {} blocks, {}, {} narinfos, {} NARs: {}\n",
                              address_.root(), drives_.size(), blocks_.load(),

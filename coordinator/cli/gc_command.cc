@@ -46,6 +46,9 @@ nlohmann::ordered_json GarbageJson(const pb::GarbageReport& report) {
           {"waiting_bytes", report.waiting_bytes()},
           {"reclaimed_nars", report.reclaimed_nars()},
           {"reclaimed_bytes", report.reclaimed_bytes()},
+          {"budget_paths", report.budget_paths()},
+          {"budget_nars", report.budget_nars()},
+          {"budget_bytes", report.budget_bytes()},
           {"done", report.done()}};
 }
 
@@ -59,6 +62,13 @@ void PrintForecast(const pb::GarbageReport& report) {
       "clients cannot know them any more\n",
       report.releases_size(), cli::FormatCount(report.paths()), cli::FormatCount(report.nars()),
       cli::FormatBytes(report.bytes()));
+  if (report.budget_paths() + report.budget_nars() > 0) {
+    std::cout << fmt::format(
+        "{} paths are outside of the budget, if it were chosen anew now: they leave the index, and "
+        "their {} NARs, {}, follow\n",
+        cli::FormatCount(report.budget_paths()), cli::FormatCount(report.budget_nars()),
+        cli::FormatBytes(report.budget_bytes()));
+  }
   std::cout << fmt::format("{} NARs, {}, are named by no narinfo\n",
                            cli::FormatCount(report.retiring_nars()),
                            cli::FormatBytes(report.retiring_bytes()));

@@ -80,6 +80,7 @@ void PrintCheck(const ManifestOptions& options, const mirror::ReleaseProof& proo
                                 {"manifest_revision", manifest.manifest_revision},
                                 {"paths", manifest.total},
                                 {"published", manifest.published},
+                                {"left_out", manifest.left_out},
                                 {"listed", proof.listed()},
                                 {"findings", findings}})
               << '\n';
@@ -89,11 +90,15 @@ void PrintCheck(const ManifestOptions& options, const mirror::ReleaseProof& proo
     std::cout << "wrong: " << cli::Printable(finding) << '\n';
   }
   std::cout << fmt::format(
-      "{}/{}, revision {} of its manifest: {} of {} paths published, {} in {} NARs: {}\n",
+      "{}/{}, revision {} of its manifest: {} of {} paths published{}, {} in {} NARs: {}\n",
       cli::Printable(manifest.channel), cli::Printable(manifest.release),
       manifest.manifest_revision, cli::FormatCount(manifest.published),
-      cli::FormatCount(manifest.total), cli::FormatBytes(manifest.nar_bytes),
-      cli::FormatCount(manifest.nars), findings.empty() ? "it adds up" : "DOES NOT ADD UP");
+      cli::FormatCount(manifest.total),
+      manifest.left_out > 0
+          ? fmt::format(", {} outside of the budget", cli::FormatCount(manifest.left_out))
+          : "",
+      cli::FormatBytes(manifest.nar_bytes), cli::FormatCount(manifest.nars),
+      findings.empty() ? "it adds up" : "DOES NOT ADD UP");
 }
 
 Result<cli::ExitCode> Check(CoordinatorClient& client, const ManifestOptions& options) {

@@ -20,11 +20,23 @@ std::string EnumWord(const std::string& name, std::string_view prefix) {
 }
 
 Json CountsJson(const pb::PathCounts& paths) {
-  return {{"total", paths.total()},
-          {"published", paths.published()},
-          {"missing", paths.missing()},
-          {"set_aside", paths.set_aside()},
-          {"blocked", paths.blocked()}};
+  return {{"total", paths.total()},     {"published", paths.published()},
+          {"missing", paths.missing()}, {"set_aside", paths.set_aside()},
+          {"blocked", paths.blocked()}, {"left_out", paths.left_out()}};
+}
+
+Json BudgetJson(const pb::Status& status) {
+  if (!status.has_budget()) {
+    return nullptr;
+  }
+  const pb::BudgetStatus& budget = status.budget();
+  return {{"bytes", budget.bytes()},
+          {"choosing", budget.choosing()},
+          {"kept_paths", budget.kept_paths()},
+          {"kept_bytes", budget.kept_bytes()},
+          {"kept_value", budget.kept_value()},
+          {"left_out_paths", budget.left_out_paths()},
+          {"waiting_paths", budget.waiting_paths()}};
 }
 
 Json CountsJson(const pb::NarCounts& nars) {
@@ -177,6 +189,7 @@ Json ToJson(const pb::Status& status) {
           {"paths_published", status.paths_published()},
           {"paused", status.paused()},
           {"pause_reason", status.pause_reason()},
+          {"budget", BudgetJson(status)},
           {"upstreams", ToArray(status.upstreams(), UpstreamJson)},
           {"releases", ToArray(status.releases(), convert)},
           {"channels", ToArray(status.channels(), convert)},

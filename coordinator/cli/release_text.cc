@@ -18,6 +18,10 @@ std::uint64_t Unpublished(const pb::PathCounts& paths) {
   return paths.missing() + paths.set_aside() + paths.blocked();
 }
 
+std::string OutsideBudget(const pb::PathCounts& paths) {
+  return fmt::format("{} are outside of the budget", cli::FormatCount(paths.left_out()));
+}
+
 std::string LeftOut(const pb::PathCounts& paths) {
   return fmt::format("{} missing upstream, {} set aside, {} blocked by those",
                      cli::FormatCount(paths.missing()), cli::FormatCount(paths.set_aside()),
@@ -41,6 +45,10 @@ std::vector<cli::ProgressBar> ProgressOf(const pb::Release& release) {
   if (Unpublished(paths) > 0) {
     left_out = cli::FormatCount(Unpublished(paths)) + " left out";
   }
+  if (paths.left_out() > 0) {
+    left_out += (left_out.empty() ? "" : ", ") + cli::FormatCount(paths.left_out()) +
+                " outside of the budget";
+  }
   switch (release.state()) {
     case pb::RELEASE_STATE_RESOLVING:
       return {{"release files", release.release_files(), 0, cli::ProgressUnit::kCount,
@@ -61,14 +69,19 @@ std::string Summary(const pb::Release& release) {
   const std::string title = ReleaseTitle(release);
   switch (release.state()) {
     case pb::RELEASE_STATE_SETTLED:
+      if (Unpublished(paths) == 0 && paths.left_out() > 0) {
+        return fmt::format("{}: {} of {} paths are published, and {}.", title,
+                           cli::FormatCount(paths.published()), cli::FormatCount(paths.total()),
+                           OutsideBudget(paths));
+      }
       if (Unpublished(paths) == 0) {
         return fmt::format("{}: all {} paths are published.", title,
                            cli::FormatCount(paths.total()));
       }
       return fmt::format(
-          "{}: {} of {} paths are published; {}.\nSee `coordinator failures --release {}`.{}",
+          "{}: {} of {} paths are published; {}{}.\nSee `coordinator failures --release {}`.{}",
           title, cli::FormatCount(paths.published()), cli::FormatCount(paths.total()),
-          LeftOut(paths), release.id(),
+          LeftOut(paths), paths.left_out() > 0 ? ", " + OutsideBudget(paths) : "", release.id(),
           release.latest() ? "" : "\nToo many are left out: the channel's `latest` was not moved.");
     case pb::RELEASE_STATE_REFUSED:
       return fmt::format("{}: refused: {}", title, cli::Printable(release.message()));
@@ -131,8 +144,10 @@ cli::ExitCode ExitCodeOf(const pb::Release& release) {
   if (release.state() != pb::RELEASE_STATE_SETTLED) {
     return cli::ExitCode::kFailure;
   }
-  return release.paths().published() == release.paths().total() ? cli::ExitCode::kOk
-                                                                : cli::ExitCode::kPartial;
+  const pb::PathCounts& paths = release.paths();
+  // What is outside of the budget is so because the operator wants it.
+  return paths.published() + paths.left_out() == paths.total() ? cli::ExitCode::kOk
+                                                               : cli::ExitCode::kPartial;
 }
 
 }  // namespace hnx::coordinator

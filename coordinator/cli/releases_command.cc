@@ -35,7 +35,10 @@ void PrintRelease(const pb::Release& release) {
       "       {}{}; {} of {} paths published{}, {} in {} NARs; submitted {}\n",
       ReleaseStateName(release.state()), Marks(release), cli::FormatCount(paths.published()),
       cli::FormatCount(paths.total()),
-      left_out > 0 ? fmt::format(", {} left out", cli::FormatCount(left_out)) : "",
+      (left_out > 0 ? fmt::format(", {} left out", cli::FormatCount(left_out)) : "") +
+          (paths.left_out() > 0
+               ? fmt::format(", {} outside of the budget", cli::FormatCount(paths.left_out()))
+               : ""),
       cli::FormatBytes(release.nars().bytes_total()), cli::FormatCount(release.nars().total()),
       FormatTime(release.submitted_at_ms()));
 }

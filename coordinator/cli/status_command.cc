@@ -32,6 +32,9 @@ void PrintProgress(const pb::Release& release) {
   if (left_out > 0) {
     std::cout << fmt::format(", {} left out", cli::FormatCount(left_out));
   }
+  if (paths.left_out() > 0) {
+    std::cout << fmt::format(", {} outside of the budget", cli::FormatCount(paths.left_out()));
+  }
   std::cout << '\n';
   if (release.paused()) {
     std::cout << "        paused: " << cli::Printable(release.pause_reason()) << '\n';
@@ -39,6 +42,23 @@ void PrintProgress(const pb::Release& release) {
   if (!release.message().empty()) {
     std::cout << "        " << cli::Printable(release.message()) << '\n';
   }
+}
+
+void PrintBudget(const pb::BudgetStatus& budget) {
+  if (budget.bytes() == 0) {
+    std::cout << fmt::format("Budget: none any more; {} paths that were left out are coming in\n",
+                             cli::FormatCount(budget.left_out_paths()));
+    return;
+  }
+  std::cout << fmt::format("Budget: {} of {} for {} paths; {} paths are left out",
+                           cli::FormatBytes(budget.kept_bytes()), cli::FormatBytes(budget.bytes()),
+                           cli::FormatCount(budget.kept_paths()),
+                           cli::FormatCount(budget.left_out_paths()));
+  if (budget.waiting_paths() > 0) {
+    std::cout << fmt::format(", {} of them until what leaves has given back its room",
+                             cli::FormatCount(budget.waiting_paths()));
+  }
+  std::cout << (budget.choosing() ? "; it is being chosen anew\n" : "\n");
 }
 
 std::string Ordinal(std::uint32_t place) {
@@ -120,6 +140,9 @@ void PrintStatus(const pb::Status& status) {
   }
   for (const pb::ChannelStatus& channel : status.channels()) {
     std::cout << ChannelText(channel);
+  }
+  if (status.has_budget()) {
+    PrintBudget(status.budget());
   }
   std::cout << "Workers:" << (status.workers().empty() ? " none; see `worker run`" : "") << '\n';
   for (const pb::WorkerStatus& worker : status.workers()) {

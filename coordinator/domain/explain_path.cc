@@ -30,6 +30,28 @@ std::string ExplainNar(const PathFacts& facts) {
   return text;
 }
 
+std::string ExplainLeftOut(const LeftOutFacts& facts) {
+  if (facts.unfit) {
+    return fmt::format(
+        "left out: its NAR, or one that it needs, is larger than the budget of {} bytes",
+        facts.budget_bytes);
+  }
+  if (facts.waits) {
+    return fmt::format(
+        "left out: inside of the budget of {} bytes, and there is no room before what leaves has "
+        "given it back",
+        facts.budget_bytes);
+  }
+  if (!facts.value) {
+    return fmt::format("left out: the budget of {} bytes has yet to be chosen for it",
+                       facts.budget_bytes);
+  }
+  return fmt::format(
+      "left out: outside of the budget of {} bytes (it is worth {:.2f}, the least that is kept "
+      "{:.2f})",
+      facts.budget_bytes, *facts.value, facts.kept_value);
+}
+
 }  // namespace
 
 std::string ExplainPath(const PathFacts& facts) {
@@ -55,6 +77,9 @@ std::string ExplainPath(const PathFacts& facts) {
     return fmt::format("{} ({}): {}; submitting its release again tries it again",
                        facts.state == "missing" ? "missing upstream" : "set aside", facts.reason,
                        facts.message);
+  }
+  if (facts.left_out) {
+    return ExplainLeftOut(*facts.left_out);
   }
   if (facts.state == "discovered") {
     return "its narinfo has not been read yet";

@@ -41,6 +41,7 @@ struct ReleaseView {
   std::uint64_t paths_missing = 0;
   std::uint64_t paths_set_aside = 0;
   std::uint64_t paths_blocked = 0;
+  std::uint64_t paths_left_out = 0;  // by the budget
   std::uint64_t narinfos_read = 0;
   std::uint64_t nars_total = 0;
   std::uint64_t nars_stored = 0;
@@ -123,6 +124,17 @@ struct ShardView {
   std::uint32_t copies_whole = 0;  // and do
 };
 
+// Of bytes of NAR files, and what the last choice came to.
+struct BudgetView {
+  std::uint64_t bytes = 0;  // 0: there is none any more
+  bool choosing = false;
+  std::uint64_t kept_paths = 0;
+  std::uint64_t kept_bytes = 0;
+  std::uint64_t left_out_paths = 0;
+  std::uint64_t waiting_paths = 0;  // inside of it, once there is room
+  double kept_value = 0;            // of the least valuable one that is kept
+};
+
 struct StatusView {
   Bytes index_key;  // empty: no worker with the role index has come
   std::uint64_t index_length = 0;
@@ -133,6 +145,8 @@ struct StatusView {
   std::uint64_t paths_published = 0;
   bool paused = false;
   std::string pause_reason;
+  // There is one, or something is left out still.
+  std::optional<BudgetView> budget;
   std::vector<UpstreamView> upstreams;
   std::vector<ReleaseView> releases;
   std::vector<WorkerView> workers;
@@ -182,6 +196,15 @@ struct PathView {
 };
 
 // What `Why` knows of a path, and the one sentence that says it.
+// Why a path is left out.
+struct LeftOutFacts {
+  std::uint64_t budget_bytes = 0;
+  std::optional<double> value;  // unknown until it was chosen with this path
+  double kept_value = 0;        // of the least valuable one that is kept
+  bool waits = false;           // it is to come in, and there is no room yet
+  bool unfit = false;           // it, or what it needs, is larger than the budget
+};
+
 struct PathFacts {
   std::string state;
   std::string reason;
@@ -200,6 +223,7 @@ struct PathFacts {
   std::uint64_t waiting_for = 0;
   std::string upstream{};
   bool looking_elsewhere = false;  // other upstreams are asked for its NAR
+  std::optional<LeftOutFacts> left_out{};
 };
 std::string ExplainPath(const PathFacts& facts);
 

@@ -1,7 +1,10 @@
 #include "coordinator/maintenance/maintenance.h"
 
+#include <utility>
+
 #include "coordinator/maintenance/background_service.h"
 #include "coordinator/maintenance/leader_service.h"
+#include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_copy_planner.h"
 #include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
@@ -21,6 +24,7 @@ constexpr milliseconds kSettleInterval{250};
 constexpr milliseconds kRetireInterval{1'000};
 constexpr milliseconds kRepairInterval{250};
 constexpr milliseconds kCopyInterval{1'000};
+constexpr milliseconds kBudgetInterval{500};
 constexpr milliseconds kAbandonedInterval{600'000};
 constexpr milliseconds kStatisticsInterval{1'000};
 
@@ -28,7 +32,8 @@ constexpr milliseconds kStatisticsInterval{1'000};
 
 Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
                          PublishLimits publish_limits, PlanStoreOptions plan_options,
-                         RetireOptions retire_options, std::int64_t copies)
+                         RetireOptions retire_options, std::int64_t copies,
+                         BudgetOptions budget_options)
     : leader_(leader) {
   const auto add = [&](const char* name, milliseconds interval, BackgroundService::Round round) {
     services_.push_back(
@@ -81,6 +86,9 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
 
   auto retirer = std::make_shared<PgRetireStore>(pool, leader, description, retire_options);
   add("retirer", kRetireInterval, [retirer] { return retirer->Step(); });
+
+  auto budget = std::make_shared<PgBudgetStore>(pool, leader, std::move(budget_options));
+  add("budget", kBudgetInterval, [budget] { return budget->Step(); });
 }
 
 Maintenance::~Maintenance() {

@@ -1,6 +1,6 @@
 // Maintenance: the background services of a coordinator that belong to the store: leadership, lease
-// reaper, planner, carrier of blocks, publisher, repairer, settler, retirer. One named thread each;
-// all of them idle on a replica that does not lead.
+// reaper, planner, carrier of blocks, publisher, repairer, settler, retirer, chooser of the budget.
+// One named thread each; all of them idle on a replica that does not lead.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 
 #include "base/service.h"
 #include "coordinator/store/batch_builder.h"
+#include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_leader.h"
 #include "coordinator/store/pg_plan_store.h"
 #include "coordinator/store/pg_pool.h"
@@ -21,7 +22,8 @@ class Maintenance final : public Service {
   // All references must outlive this object.
   Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
               PublishLimits publish_limits = {}, PlanStoreOptions plan_options = {},
-              RetireOptions retire_options = {}, std::int64_t copies = 0);
+              RetireOptions retire_options = {}, std::int64_t copies = 0,
+              BudgetOptions budget_options = {});
   ~Maintenance() override;
 
   void Start() override;

@@ -51,6 +51,7 @@ std::vector<MetricFamily> Families(const StatusView& status) {
     Add(paths, label("missing"), number(release.paths_missing));
     Add(paths, label("set_aside"), number(release.paths_set_aside));
     Add(paths, label("blocked"), number(release.paths_blocked));
+    Add(paths, label("left_out"), number(release.paths_left_out));
     Add(bytes, label("total"), number(release.bytes_total));
     Add(bytes, label("stored"), number(release.bytes_stored));
   }

@@ -106,8 +106,7 @@ grpc::ServerWriteReactor<pb::GarbageReport>* CoordinatorService::CollectGarbage(
         if (!dry_run) {
           return WatchGarbage(out);
         }
-        HNX_ASSIGN_OR_RETURN(const GarbageView view, stores_.retirement.Look(true));
-        const pb::GarbageReport report = GarbageToProto(view);
+        HNX_ASSIGN_OR_RETURN(const pb::GarbageReport report, ForeseeGarbage());
         return out.Write(report);
       });
 }

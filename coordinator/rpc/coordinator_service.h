@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_channel_store.h"
 #include "coordinator/store/pg_control_store.h"
+#include "coordinator/store/pg_hit_store.h"
 #include "coordinator/store/pg_release_catalog.h"
 #include "coordinator/store/pg_release_store.h"
 #include "coordinator/store/pg_retire_store.h"
@@ -15,11 +17,13 @@
 
 namespace hnx::coordinator {
 
-// What the calls of release_calls.cc and channel_calls.cc are answered from.
+// What the calls of release_calls.cc, channel_calls.cc and budget_calls.cc are answered from.
 struct ReleaseStores {
   PgReleaseCatalog& catalog;
   PgChannelStore& channels;
   PgRetireStore& retirement;
+  PgBudgetStore& budget;
+  PgHitStore& hits;
 };
 
 // Regular expressions of a request: few, short and right, or kInvalidArgument.
@@ -112,6 +116,10 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   grpc::ServerWriteReactor<hypercore_nixos::v1::GarbageReport>* CollectGarbage(
       grpc::CallbackServerContext* context,
       const hypercore_nixos::v1::CollectGarbageRequest* request) override;
+  // Of gateways; in budget_calls.cc.
+  grpc::ServerUnaryReactor* ReportHits(grpc::CallbackServerContext* context,
+                                       const hypercore_nixos::v1::ReportHitsRequest* request,
+                                       hypercore_nixos::v1::ReportHitsResponse* response) override;
 
  private:
   Result<NewRelease> ReadSubmission(const hypercore_nixos::v1::Submission& submission) const;
@@ -120,6 +128,8 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   bool stopping() const;
   // Until the next look at a watched release, or the stop.
   void PauseWatching();
+  // What retirement and the budget would begin with.
+  Result<hypercore_nixos::v1::GarbageReport> ForeseeGarbage();
   Result<void> WatchGarbage(rpc::MessageWriter<hypercore_nixos::v1::GarbageReport>& out);
   Result<void> Watch(ReleaseId release, rpc::MessageWriter<hypercore_nixos::v1::Release>& out);
 

@@ -50,6 +50,7 @@ pb::Release ReleaseToProto(const ReleaseView& view) {
   paths.set_missing(view.paths_missing);
   paths.set_set_aside(view.paths_set_aside);
   paths.set_blocked(view.paths_blocked);
+  paths.set_left_out(view.paths_left_out);
   pb::NarCounts& nars = *out.mutable_nars();
   nars.set_total(view.nars_total);
   nars.set_stored(view.nars_stored);
@@ -142,6 +143,16 @@ pb::Status StatusToProto(const StatusView& view) {
       }
       message.set_nars_stored(cache.nars_stored);
     }
+  }
+  if (view.budget) {
+    pb::BudgetStatus& budget = *out.mutable_budget();
+    budget.set_bytes(view.budget->bytes);
+    budget.set_choosing(view.budget->choosing);
+    budget.set_kept_paths(view.budget->kept_paths);
+    budget.set_kept_bytes(view.budget->kept_bytes);
+    budget.set_left_out_paths(view.budget->left_out_paths);
+    budget.set_waiting_paths(view.budget->waiting_paths);
+    budget.set_kept_value(view.budget->kept_value);
   }
   for (const ReleaseView& release : view.releases) {
     *out.add_releases() = ReleaseToProto(release);

@@ -52,20 +52,34 @@ Result<void> ForEachRow(PgTransaction& transaction, const std::string& cursor, O
   }
 }
 
+// What the operator's budget was, and what it left out; empty without one.
+std::string BudgetText(const pqxx::row& head) {
+  return head["budget_bytes"].is_null()
+             ? ""
+             : fmt::format("\"budget\":{{\"bytes\":{},\"leftOutBytes\":{}}},\n",
+                           head["budget_bytes"].as<std::int64_t>(),
+                           head["bytes_left_out"].as<std::int64_t>());
+}
+
 std::string ManifestStart(const pqxx::row& head) {
   const auto number = [&](const char* column) { return head[column].as<std::int64_t>(); };
+  const std::string left_out = head["budget_bytes"].is_null() && number("left_out") == 0
+                                   ? ""
+                                   : fmt::format(",\"leftOut\":{}", number("left_out"));
   return fmt::format(
       "{{\"formatVersion\":1,\n\"channel\":{},\n\"release\":{},\n\"revision\":{},\n"
       "\"sourceUrl\":{},\n\"upstream\":{},\n\"match\":{},\n\"exclude\":{},\n\"manifestRevision\":{}"
       ",\n"
       "\"submittedAt\":{},\n\"settledAt\":{},\n"
-      "\"paths\":{{\"total\":{},\"published\":{},\"missing\":{},\"setAside\":{},\"blocked\":{}}},\n"
+      "\"paths\":{{\"total\":{},\"published\":{},\"missing\":{},\"setAside\":{},\"blocked\":{}{}}},"
+      "\n{}"
       "\"nars\":{{\"published\":{},\"bytes\":{},\"fileHashDrift\":{}}},\n",
       Quoted(head["channel"]), Quoted(head["name"]), Quoted(head["revision"]),
       Quoted(head["source_url"]), Quoted(head["upstream"]), head["match"].as<std::string>(),
       head["exclude"].as<std::string>(), number("manifest_revision"), Quoted(head["submitted_at"]),
       Quoted(head["settled_at"]), number("total"), number("published"), number("missing"),
-      number("set_aside"), number("blocked"), number("nars"), number("bytes"), number("drift"));
+      number("set_aside"), number("blocked"), left_out, BudgetText(head), number("nars"),
+      number("bytes"), number("drift"));
 }
 
 // Where the published paths are from; empty when that is the one upstream that the head names.
@@ -137,7 +151,8 @@ Result<WrittenManifest> WriteManifest(PgPool& pool, PgArtifacts& artifacts, Rele
         const pqxx::row head = transaction.Row(sql::kManifestHead, release);
         WrittenManifest written{.changes = head["changes"].as<std::int64_t>(),
                                 .paths = head["total"].as<std::uint64_t>(),
-                                .paths_published = head["published"].as<std::uint64_t>()};
+                                .paths_published = head["published"].as<std::uint64_t>(),
+                                .paths_left_out = head["left_out"].as<std::uint64_t>()};
         HNX_ASSIGN_OR_RETURN(written.manifest,
                              WriteManifestFile(transaction, artifacts, release, head));
         HNX_ASSIGN_OR_RETURN(written.listing, WriteListing(transaction, artifacts, release));

@@ -18,6 +18,7 @@ struct WrittenManifest {
   std::int64_t changes = 0;
   std::uint64_t paths = 0;
   std::uint64_t paths_published = 0;
+  std::uint64_t paths_left_out = 0;  // by the budget
 };
 
 Result<WrittenManifest> WriteManifest(PgPool& pool, PgArtifacts& artifacts, ReleaseId release);

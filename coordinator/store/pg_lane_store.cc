@@ -28,6 +28,7 @@ Result<bool> PgLaneStore::RelaneStep() {
           position_.after = end[0].as<std::int64_t>();
         } else if (disarms) {
           position_.disarmed = true;
+          transaction.Exec(sql::kBudgetChanged);
           position_.after = 0;
         } else {
           transaction.Exec(sql::kFinishRelane, release, changes);

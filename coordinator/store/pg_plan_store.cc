@@ -1,5 +1,6 @@
 #include "coordinator/store/pg_plan_store.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/log.h"
@@ -77,6 +78,7 @@ Result<bool> PgPlanStore::StepIn(PgTransaction& transaction) {
     case PlanPhase::kArm:
       if (Chunk(transaction, sql::kArmRelease)) {
         Advance(transaction, PlanPhase::kDone);
+        transaction.Exec(sql::kBudgetChanged);
       }
       return true;
     case PlanPhase::kDone:
@@ -164,7 +166,7 @@ bool PgPlanStore::Decide(PgTransaction& transaction) {
   const pqxx::row options = transaction.Row(sql::kPlanOptions, position_.release);
   const pqxx::row row =
       transaction.Row(sql::kEstimateRelease, position_.release, options_.worker_alive_ms);
-  const PlanFacts facts{
+  PlanFacts facts{
       .paths = row["paths"].as<std::uint64_t>(),
       .missing = row["missing"].as<std::uint64_t>(),
       .nars_to_fetch = row["nars_to_fetch"].as<std::uint64_t>(),
@@ -175,6 +177,9 @@ bool PgPlanStore::Decide(PgTransaction& transaction) {
       .reserved_bytes =
           transaction.Row(sql::kReservedBytes, position_.release)[0].as<std::uint64_t>(),
       .bytes_a_second = row["bytes_a_second"].as<double>()};
+  if (const auto room = transaction.Row(sql::kBudgetRoom)[0]; !room.is_null()) {
+    facts.bytes_to_fetch = std::min(facts.bytes_to_fetch, room.as<std::uint64_t>());
+  }
   const PlanView plan = EstimatePlan(facts);
   const auto number = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
   transaction.Exec(sql::kRecordPlan, position_.release, number(plan.paths),
@@ -222,6 +227,7 @@ Result<bool> PgPlanStore::BlockStep() {
                             causes.insert(path);
                           } else {
                             Collect(causes, transaction.Exec(sql::kLiftCause, path), "id");
+                            transaction.Exec(sql::kBudgetChanged);
                           }
                           for (const std::int64_t cause : causes) {
                             transaction.Exec(sql::kSpreadCause, cause);

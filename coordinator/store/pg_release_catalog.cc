@@ -201,6 +201,7 @@ Result<void> PgReleaseCatalog::Pin(ReleaseId release, bool pinned) {
           "release {} is {}: it cannot be {} any more; submit it again to have it back", release,
           (*title)["state"].as<std::string>(), pinned ? "pinned" : "unpinned"));
     }
+    transaction.Exec(sql::kBudgetChanged);
     return {};
   });
 }

@@ -45,6 +45,7 @@ ReleaseView ReadReleaseView(const pqxx::row& row) {
                    .paths_missing = Count(row, "missing"),
                    .paths_set_aside = Count(row, "set_aside"),
                    .paths_blocked = Count(row, "blocked"),
+                   .paths_left_out = Count(row, "left_out"),
                    .narinfos_read = Count(row, "narinfos"),
                    .nars_total = Count(row, "nars"),
                    .nars_stored = Count(row, "nars_stored"),
@@ -155,6 +156,34 @@ PathFacts ReadFacts(const pqxx::row& row) {
           .leased_by = Text(row, "leased_by"),
           .upstream = Text(row, "upstream"),
           .looking_elsewhere = row["looking_elsewhere"].as<bool>()};
+}
+
+std::optional<BudgetView> ReadBudget(PgTransaction& transaction) {
+  const pqxx::row row = transaction.Row(sql::kBudgetStatus);
+  if (row["bytes"].is_null() && Count(row, "left_out") == 0) {
+    return std::nullopt;
+  }
+  return BudgetView{.bytes = row["bytes"].is_null() ? 0 : Count(row, "bytes"),
+                    .choosing = row["choosing"].as<bool>(),
+                    .kept_paths = Count(row, "kept_paths"),
+                    .kept_bytes = Count(row, "kept_bytes"),
+                    .left_out_paths = Count(row, "left_out"),
+                    .waiting_paths = Count(row, "waiting_paths"),
+                    .kept_value = row["kept_value"].as<double>()};
+}
+
+std::optional<LeftOutFacts> ReadLeftOut(PgTransaction& transaction, PathId path) {
+  const auto row = transaction.MaybeRow(sql::kLeftOutPath, path);
+  if (!row) {
+    return std::nullopt;
+  }
+  return LeftOutFacts{.budget_bytes = (*row)["bytes"].is_null() ? 0 : Count(*row, "bytes"),
+                      .value = (*row)["value"].is_null()
+                                   ? std::nullopt
+                                   : std::optional((*row)["value"].as<double>()),
+                      .kept_value = (*row)["kept_value"].as<double>(),
+                      .waits = (*row)["waits"].as<bool>(),
+                      .unfit = (*row)["unfit"].as<bool>()};
 }
 
 }  // namespace
@@ -274,6 +303,7 @@ Result<StatusView> PgReleaseStore::GetStatus() {
                .caches = {}});
         }
         AddUpstreamCaches(transaction, status);
+        status.budget = ReadBudget(transaction);
         for (const pqxx::row& row : transaction.Exec(sql::kGetReleases, -1, kStatusReleasesMax)) {
           status.releases.push_back(ReadReleaseView(row));
         }
@@ -359,6 +389,10 @@ Result<PathView> PgReleaseStore::Why(const std::string& store_path_hash) {
         facts.waiting_for = view.waiting_for.size();
         view.state =
             facts.state != "published" && !facts.blocked_by.empty() ? "blocked" : facts.state;
+        if (view.state == "known" || view.state == "stored") {
+          facts.left_out = ReadLeftOut(transaction, id);
+          view.state = facts.left_out ? "left_out" : view.state;
+        }
         view.explanation = ExplainPath(facts);
         return view;
       });

@@ -178,6 +178,7 @@ PgRetireStore::Did PgRetireStore::LetGo(PgTransaction& transaction) {
   }
   transaction.Exec(sql::kDropReleaseFrontier, release);
   transaction.Exec(sql::kMarkRetired, release);
+  transaction.Exec(sql::kBudgetChanged);
   return Did::kSomething;
 }
 
@@ -211,10 +212,7 @@ Result<PgRetireStore::Did> PgRetireStore::UnlistPaths(PgTransaction& transaction
   transaction.Exec(sql::kUnwatchReferrers, ids);
   transaction.Exec(sql::kUnlistNars, ids);
   transaction.Exec(sql::kForgetCandidates, ids);
-  transaction.Exec(sql::kTellPaths, ids,
-                   fmt::format("no release needs it: its narinfo left the index with publish "
-                               "batch {}",
-                               batch));
+  transaction.Exec(sql::kTellUnlisted, ids, batch);
   return Did::kSomething;
 }
 
@@ -312,6 +310,7 @@ PgRetireStore::Did PgRetireStore::ForgetNars(PgTransaction& transaction) {
   transaction.Exec(sql::kKeepSealedCopies, files);
   const std::string paths =
       Int64Array(PathIdsOf(transaction.Exec(sql::kForgetPathsOfFiles, files)));
+  transaction.Exec(sql::kForgetLeftOutNarsOfFiles, files);
   transaction.Exec(sql::kForgetReferencesOfPaths, paths);
   transaction.Exec(sql::kTellForgottenPaths, paths);
   transaction.Exec(sql::kForgetNarsOfFiles, files);

@@ -87,8 +87,10 @@ bool PgSettleStore::PublishIn(PgTransaction& transaction, const Candidate& candi
   builder.PutArtifact(file_path(mirror::kManifestFile), written.manifest);
   builder.PutArtifact(file_path(mirror::kListingFile), written.listing);
 
-  const double share = static_cast<double>(written.paths - written.paths_published) /
-                       static_cast<double>(written.paths);
+  // What the operator's budget leaves out does not make a release incomplete.
+  const double share =
+      static_cast<double>(written.paths - written.paths_published - written.paths_left_out) /
+      static_cast<double>(written.paths);
   const bool complete_enough = share <= release["max_missing"].as<double>();
   const bool newest = release["latest_id"].as<ReleaseId>() <= candidate.release &&
                       release["newer_than_adopted"].as<bool>();
@@ -104,6 +106,7 @@ bool PgSettleStore::PublishIn(PgTransaction& transaction, const Candidate& candi
     builder.PutText(mirror::LatestPath(channel), name + "\n");
     transaction.Exec(sql::kClearLatest, channel);
     transaction.Exec(sql::kForgetAdoptedLatest, channel);
+    transaction.Exec(sql::kBudgetChanged);
   }
   transaction.Exec(sql::kRecordSettling, candidate.release, batch, candidate.changes, flips,
                    message);

@@ -98,6 +98,9 @@ Gateway::RouteMetrics Gateway::MakeMetrics(RouteKind kind) {
 ServerResponse Gateway::Answer(const ServerRequest& request) {
   const auto begin = clock_.Steady();
   const Route route = ParseRoute(request.path());
+  if (route.kind == RouteKind::kNarInfo && settings_.on_nar_info_asked) {
+    settings_.on_nar_info_asked(route.first);
+  }
   if (!source_.may_wait() || !AsksSource(route.kind)) {
     return AnswerNow(request, route, begin);
   }

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -24,6 +26,8 @@ struct GatewaySettings {
   int priority = 30;  // kPriorityMin..kPriorityMax
   std::uint64_t narinfo_cache_bytes_max = std::uint64_t{256} << 20;
   std::string index_id{};  // shown to people
+  // Called with the hash of each narinfo that is asked for, found or not; must be fast. Any thread.
+  std::function<void(std::string_view)> on_nar_info_asked{};
 };
 
 class Gateway {

@@ -110,17 +110,21 @@ BEGIN
     EXECUTE $sql$
         WITH change AS MATERIALIZED (
             SELECT n.id, n.state, o.state AS old_state, n.blocked_by, o.blocked_by AS old_blocked_by, n.reason,
-                   n.message, n.batch,
+                   n.message, n.batch, n.left_out, o.left_out AS old_left_out,
+                   n.left_out AND n.state IN ('known', 'stored') AND n.blocked_by IS NULL AS is_out,
+                   o.left_out AND o.state IN ('known', 'stored') AND o.blocked_by IS NULL AS was_out,
                    (n.narinfo_id IS NOT NULL)::int - (o.narinfo_id IS NOT NULL)::int AS narinfos,
                    n.state <> o.state OR n.blocked_by IS DISTINCT FROM o.blocked_by
                    OR n.reason IS DISTINCT FROM o.reason AS counts,
-                   n.nar_id IS NOT NULL AND (n.needed AND n.state = 'known' AND n.blocked_by IS NULL) <>
-                   (o.needed AND o.state = 'known' AND o.blocked_by IS NULL AND o.nar_id IS NOT NULL) AS needs
+                   n.nar_id IS NOT NULL AND (n.needed AND n.state = 'known' AND n.blocked_by IS NULL
+                                             AND NOT n.left_out) <>
+                   (o.needed AND o.state = 'known' AND o.blocked_by IS NULL AND NOT o.left_out
+                    AND o.nar_id IS NOT NULL) AS needs
             FROM changed_new n JOIN changed_old o ON o.id = n.id
             WHERE n.state <> o.state OR n.blocked_by IS DISTINCT FROM o.blocked_by
-                  OR n.reason IS DISTINCT FROM o.reason OR n.needed <> o.needed
+                  OR n.reason IS DISTINCT FROM o.reason OR n.needed <> o.needed OR n.left_out <> o.left_out
         ), counted AS (
-            INSERT INTO release_delta (release_id, published, missing, set_aside, blocked, narinfos, changes)
+            INSERT INTO release_delta (release_id, published, missing, set_aside, blocked, left_out, narinfos, changes)
             SELECT rp.release_id,
                    sum((c.state = 'published')::int - (c.old_state = 'published')::int),
                    sum((c.state = 'missing' AND c.blocked_by IS NULL)::int -
@@ -128,10 +132,11 @@ BEGIN
                    sum((c.state = 'set_aside' AND c.blocked_by IS NULL)::int -
                        (c.old_state = 'set_aside' AND c.old_blocked_by IS NULL)::int),
                    sum((c.blocked_by IS NOT NULL)::int - (c.old_blocked_by IS NOT NULL)::int),
+                   sum(c.is_out::int - c.was_out::int),
                    sum(c.narinfos),
                    count(*)
             FROM change c JOIN release_path rp ON rp.path_id = c.id
-            WHERE c.counts GROUP BY rp.release_id
+            WHERE c.is_out <> c.was_out OR (c.counts AND NOT c.is_out) GROUP BY rp.release_id
         ), published AS (
             INSERT INTO published_delta (paths)
             SELECT sum((state = 'published')::int - (old_state = 'published')::int) AS paths FROM change
@@ -142,12 +147,19 @@ BEGIN
             WHERE (state IN ('missing', 'set_aside') AND blocked_by IS NULL) <>
                   (old_state IN ('missing', 'set_aside') AND old_blocked_by IS NULL)
             ON CONFLICT DO NOTHING
+        ), retiring AS (
+            INSERT INTO retire_candidate (path_id)
+            SELECT id FROM change
+            WHERE left_out AND state IN ('stored', 'published')
+                  AND (NOT old_left_out OR old_state NOT IN ('stored', 'published'))
+            ON CONFLICT DO NOTHING
         ), told AS (
             INSERT INTO event (path_id, what)
             SELECT id,
                    CASE state
                        WHEN 'published' THEN 'its narinfo was put into publish batch ' || batch
-                       WHEN 'known' THEN 'its NAR is wanted again'
+                       WHEN 'known' THEN CASE WHEN left_out THEN 'its NAR is not here: it is outside of the budget'
+                                              ELSE 'its NAR is wanted again' END
                        WHEN 'discovered' THEN 'its narinfo is asked for again'
                        WHEN 'missing' THEN 'missing upstream (' || reason || '): ' || coalesce(message, '')
                        WHEN 'set_aside' THEN 'set aside (' || reason || '): ' || coalesce(message, '')
@@ -157,16 +169,18 @@ BEGIN
             WHERE state <> old_state AND state <> 'stored' AND NOT (old_state = 'discovered' AND state = 'known')
         )
         SELECT coalesce(bool_or(needs), false) FROM change $sql$ INTO needs_changed;
-    -- A NAR is worth fetching while a path needs it that is neither blocked nor settled otherwise.
+    -- A NAR is worth fetching while a path needs it that is neither blocked nor left out nor settled otherwise.
     IF needs_changed THEN
         EXECUTE $sql$
             UPDATE nar SET needed = w.needed
-            FROM (SELECT c.nar_id, bool_or(p.needed AND p.state = 'known' AND p.blocked_by IS NULL) AS needed
+            FROM (SELECT c.nar_id, bool_or(p.needed AND p.state = 'known' AND p.blocked_by IS NULL
+                                           AND NOT p.left_out) AS needed
                   FROM (SELECT DISTINCT n.nar_id
                         FROM changed_new n JOIN changed_old o ON o.id = n.id
                         WHERE n.nar_id IS NOT NULL
-                              AND (n.needed AND n.state = 'known' AND n.blocked_by IS NULL) <>
-                                  (o.needed AND o.state = 'known' AND o.blocked_by IS NULL AND o.nar_id IS NOT NULL)) c
+                              AND (n.needed AND n.state = 'known' AND n.blocked_by IS NULL AND NOT n.left_out) <>
+                                  (o.needed AND o.state = 'known' AND o.blocked_by IS NULL AND NOT o.left_out
+                                   AND o.nar_id IS NOT NULL)) c
                        JOIN path p ON p.nar_id = c.nar_id
                   GROUP BY c.nar_id) w
             WHERE nar.id = w.nar_id AND nar.state IN ('wanted', 'leased') AND nar.needed <> w.needed $sql$;

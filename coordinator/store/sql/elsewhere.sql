@@ -107,7 +107,8 @@ SELECT gone.release_id, -1, -n.weight, -n.file_hash_drift::int FROM gone JOIN na
 UPDATE nar
 SET lane = CASE WHEN nar.id = $2 THEN lane_of(nar.id) ELSE nar.lane END,
     needed = EXISTS (SELECT FROM path p
-                     WHERE p.nar_id = nar.id AND p.needed AND p.state = 'known' AND p.blocked_by IS NULL)
+                     WHERE p.nar_id = nar.id AND p.needed AND p.state = 'known' AND p.blocked_by IS NULL
+                           AND NOT p.left_out)
 WHERE nar.id IN ($1::bigint, $2::bigint) AND nar.state IN ('wanted', 'leased')
 
 -- name: FoundElsewhere

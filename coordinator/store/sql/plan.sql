@@ -213,11 +213,13 @@ UPDATE release SET state = $2::release_state, message = $3, plan_phase = $4 WHER
 UPDATE release SET message = $2 WHERE id = $1 AND message <> $2
 
 -- name: ArmRelease
+-- With a budget what comes new is outside of it until that is chosen.
 WITH chunk AS (
     SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
     ORDER BY rp.path_id LIMIT $3::bigint
 ), armed AS (
-    UPDATE path p SET needed = true FROM chunk WHERE p.id = chunk.path_id AND NOT p.needed
+    UPDATE path p SET needed = true, left_out = p.left_out OR (budget.bytes IS NOT NULL AND p.state <> 'published')
+    FROM chunk, budget WHERE p.id = chunk.path_id AND NOT p.needed
 )
 SELECT max(path_id) FROM chunk
 

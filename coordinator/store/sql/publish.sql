@@ -16,7 +16,7 @@ WITH awaiting AS MATERIALIZED (
 )
 SELECT count(*) FROM (
     SELECT FROM path
-    WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL
+    WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL AND NOT left_out
           AND NOT EXISTS (SELECT FROM awaiting a
                                CROSS JOIN LATERAL (SELECT shard_id, blob_block_offset + blob_block_length AS blob_end,
                                                           changed_at
@@ -34,7 +34,7 @@ WITH awaiting AS MATERIALIZED (
     SELECT * FROM shards_awaiting_copies($4::bigint) WHERE $3::bigint > 0
 ), ready AS (
     SELECT id FROM path
-    WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL
+    WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL AND NOT left_out
           AND NOT EXISTS (SELECT FROM awaiting a
                                CROSS JOIN LATERAL (SELECT shard_id, blob_block_offset + blob_block_length AS blob_end,
                                                           changed_at
@@ -59,7 +59,8 @@ WHERE p.waits_for = ANY($1::bigint[])
 
 -- name: CyclicCandidates
 SELECT id FROM path
-WHERE cyclic AND state = 'stored' AND needed AND watched AND blocked_by IS NULL AND id > $1 ORDER BY id LIMIT 100
+WHERE cyclic AND state = 'stored' AND needed AND watched AND blocked_by IS NULL AND NOT left_out AND id > $1
+ORDER BY id LIMIT 100
 
 -- name: CyclicReach
 -- Everything unpublished that $1 needs, itself included, and whether all of it can be published.
@@ -71,7 +72,7 @@ WITH RECURSIVE reach(id) AS (
 ), awaiting AS MATERIALIZED (
     SELECT * FROM shards_awaiting_copies($3::bigint) WHERE $2::bigint > 0
 )
-SELECT p.id, bool_and(p.state = 'stored' AND p.needed AND p.watched AND p.blocked_by IS NULL
+SELECT p.id, bool_and(p.state = 'stored' AND p.needed AND p.watched AND p.blocked_by IS NULL AND NOT p.left_out
                       AND NOT EXISTS (SELECT FROM awaiting a
                                            CROSS JOIN LATERAL (SELECT shard_id, changed_at,
                                                                       blob_block_offset + blob_block_length AS blob_end
@@ -153,10 +154,10 @@ SELECT substring(content FROM $2::int FOR $3::int) FROM narinfo WHERE id = $1
 SELECT 1 FROM publish_batch WHERE batch = $1
 
 -- name: ReleasesToSettle
--- Every path is published, missing, set aside or blocked, and no manifest says so yet.
+-- Every path is published, missing, set aside, blocked or left out, and no manifest says so yet.
 SELECT r.id, c.changes
 FROM release r CROSS JOIN LATERAL (
-         SELECT sum(total) AS total, sum(published + missing + set_aside + blocked) AS final,
+         SELECT sum(total) AS total, sum(published + missing + set_aside + blocked + left_out) AS final,
                 sum(changes)::bigint AS changes
          FROM release_delta d WHERE d.release_id = r.id) c
 WHERE r.plan_phase >= $1 AND c.total = c.final AND c.total > 0
@@ -165,10 +166,13 @@ WHERE r.plan_phase >= $1 AND c.total = c.final AND c.total > 0
 ORDER BY r.priority DESC, r.id LIMIT 10
 
 -- name: ReleaseIsFinal
+-- While it is chosen anew what the budget holds, and what it leaves out is on its way out of the index, nothing is.
 SELECT NOT EXISTS (SELECT FROM block_change)
+       AND NOT EXISTS (SELECT FROM budget WHERE running OR changes > chosen)
        AND NOT EXISTS (SELECT FROM release_path rp JOIN path p ON p.id = rp.path_id
                        WHERE rp.release_id = $1 AND p.blocked_by IS NULL
-                             AND p.state NOT IN ('published', 'missing', 'set_aside'))
+                             AND CASE WHEN p.left_out THEN p.state NOT IN ('known', 'stored', 'missing', 'set_aside')
+                                      ELSE p.state NOT IN ('published', 'missing', 'set_aside') END)
        AND NOT EXISTS (SELECT FROM release_nar rn JOIN nar n ON n.id = rn.nar_id
                        WHERE rn.release_id = $1 AND (n.state = 'leased' OR (n.state = 'wanted' AND n.needed)))
        AND NOT EXISTS (SELECT FROM release_file f WHERE f.release_id = $1 AND f.artifact_id IS NULL)
@@ -178,17 +182,26 @@ SELECT r.channel, r.name, r.revision, r.source_url, u.url AS upstream, r.manifes
        to_json(r.match)::text AS match, to_json(r.exclude)::text AS exclude, r.max_missing,
        to_char(r.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS submitted_at,
        to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS settled_at,
-       c.total, c.published, c.missing, c.set_aside, c.blocked, c.changes, n.nars, n.bytes, n.drift
+       c.total, c.published, c.missing, c.set_aside, c.blocked, c.left_out, c.changes, n.nars, n.bytes, n.drift,
+       o.bytes AS bytes_left_out, b.bytes AS budget_bytes
 FROM release r JOIN upstream u ON u.id = r.upstream_id
      CROSS JOIN LATERAL (
          SELECT sum(total) AS total, sum(published) AS published, sum(missing) AS missing,
-                sum(set_aside) AS set_aside, sum(blocked) AS blocked, sum(changes)::bigint AS changes
+                sum(set_aside) AS set_aside, sum(blocked) AS blocked, sum(left_out) AS left_out,
+                sum(changes)::bigint AS changes
          FROM release_delta d WHERE d.release_id = r.id) c
      CROSS JOIN LATERAL (
          SELECT count(*) AS nars, coalesce(sum(weight), 0) AS bytes, count(*) FILTER (WHERE file_hash_drift) AS drift
          FROM release_nar rn JOIN nar ON nar.id = rn.nar_id
          WHERE rn.release_id = r.id
                AND EXISTS (SELECT FROM path p WHERE p.nar_id = nar.id AND p.state = 'published')) n
+     CROSS JOIN LATERAL (
+         SELECT coalesce(sum(weight), 0) AS bytes
+         FROM release_nar rn JOIN nar ON nar.id = rn.nar_id
+         WHERE rn.release_id = r.id
+               AND EXISTS (SELECT FROM path p WHERE p.nar_id = nar.id AND p.left_out)
+               AND NOT EXISTS (SELECT FROM path p WHERE p.nar_id = nar.id AND p.state = 'published')) o
+     CROSS JOIN budget b
 WHERE r.id = $1
 
 -- name: ManifestUpstreams
@@ -202,7 +215,9 @@ GROUP BY u.id ORDER BY u.url
 -- name: ManifestFailures
 DECLARE manifest_failures NO SCROLL CURSOR FOR
 SELECT '/nix/store/' || p.hash || '-' || p.name AS store_path,
-       CASE WHEN p.blocked_by IS NULL THEN p.state::text ELSE 'blocked' END AS state, p.reason,
+       CASE WHEN p.blocked_by IS NOT NULL THEN 'blocked' WHEN p.state IN ('missing', 'set_aside') THEN p.state::text
+            ELSE 'left_out' END AS state,
+       CASE WHEN p.state IN ('missing', 'set_aside') THEN p.reason ELSE 'budget' END AS reason,
        '/nix/store/' || b.hash || '-' || b.name AS blocked_by, a.note AS accepted
 FROM release_path rp JOIN path p ON p.id = rp.path_id LEFT JOIN path b ON b.id = p.blocked_by
      LEFT JOIN accepted_failure a ON a.path_id = p.id

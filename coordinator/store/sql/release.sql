@@ -56,7 +56,7 @@ SELECT r.id, r.channel, r.name, r.revision, r.state, r.message, r.is_latest, r.p
        coalesce((extract(epoch FROM r.settled_at) * 1000)::bigint, 0) AS settled_at_ms,
        r.plan_paths, r.plan_nars_to_fetch, r.plan_bytes_to_fetch, r.plan_nar_bytes, r.plan_disk_free_bytes,
        r.plan_disk_needed_bytes, r.plan_seconds, r.plan_missing, r.plan_fits,
-       c.total, c.published, c.missing, c.set_aside, c.blocked, c.narinfos, c.nars, c.nars_stored, c.bytes,
+       c.total, c.published, c.missing, c.set_aside, c.blocked, c.left_out, c.narinfos, c.nars, c.nars_stored, c.bytes,
        c.bytes_stored, c.drift,
        (SELECT count(*) FROM release_file f WHERE f.release_id = r.id) AS files,
        (SELECT count(*) FROM release_file f, mirror m
@@ -65,7 +65,8 @@ FROM chosen r
      CROSS JOIN LATERAL (
          SELECT coalesce(sum(d.total), 0) AS total, coalesce(sum(d.published), 0) AS published,
                 coalesce(sum(d.missing), 0) AS missing, coalesce(sum(d.set_aside), 0) AS set_aside,
-                coalesce(sum(d.blocked), 0) AS blocked, coalesce(sum(d.narinfos), 0) AS narinfos,
+                coalesce(sum(d.blocked), 0) AS blocked, coalesce(sum(d.left_out), 0) AS left_out,
+                coalesce(sum(d.narinfos), 0) AS narinfos,
                 coalesce(sum(d.nars), 0) AS nars, coalesce(sum(d.nars_stored), 0) AS nars_stored,
                 coalesce(sum(d.bytes), 0) AS bytes, coalesce(sum(d.bytes_stored), 0) AS bytes_stored,
                 coalesce(sum(d.drift), 0) AS drift

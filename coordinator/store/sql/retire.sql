@@ -64,7 +64,9 @@ UPDATE release SET state = 'retired', retired_at = retirement_now(), message = '
 SELECT EXISTS (SELECT FROM retire_candidate)
 
 -- name: KeepRevivedCandidates
-DELETE FROM retire_candidate c WHERE EXISTS (SELECT FROM release_path rp WHERE rp.path_id = c.path_id)
+-- Here and below a release keeps what it has, unless that is outside of the budget (left_out).
+DELETE FROM retire_candidate c USING path p
+WHERE p.id = c.path_id AND NOT p.left_out AND EXISTS (SELECT FROM release_path rp WHERE rp.path_id = c.path_id)
 
 -- name: LockPaths
 SELECT id FROM path WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE
@@ -75,12 +77,12 @@ WHERE p.state <> 'published' AND n.state IS DISTINCT FROM 'leased' ORDER BY p.id
 
 -- name: CalmPaths
 -- Of the paths $1, locked, those that no release has.
-UPDATE path SET needed = false, watched = false, waits_for = NULL
-WHERE id = ANY($1::bigint[]) AND (needed OR watched) AND state <> 'published'
+UPDATE path SET needed = false, watched = false, waits_for = NULL, left_out = false
+WHERE id = ANY($1::bigint[]) AND (needed OR watched OR left_out) AND state <> 'published'
       AND NOT EXISTS (SELECT FROM release_path rp WHERE rp.path_id = path.id)
 
 -- name: FreeCandidates
--- Published paths that no release has and no published path refers to.
+-- Published paths that no release keeps and no published path refers to.
 SELECT p.id FROM retire_candidate c JOIN path p ON p.id = c.path_id
 WHERE p.state = 'published'
       AND NOT EXISTS (SELECT FROM path_reference e JOIN path r ON r.id = e.referrer
@@ -92,21 +94,26 @@ SELECT p.id FROM retire_candidate c JOIN path p ON p.id = c.path_id
 WHERE p.cyclic AND p.state = 'published' AND p.id > $1 ORDER BY p.id LIMIT 50
 
 -- name: ReferrersReach
--- Everything published that refers to path $1, directly or through others, and it; whether no release has any of it.
+-- Everything published that refers to path $1, directly or through others, and it; whether no release keeps any of it.
 WITH RECURSIVE reach(id) AS (
     SELECT $1::bigint
     UNION
     SELECT e.referrer FROM reach JOIN path_reference e ON e.reference = reach.id JOIN path r ON r.id = e.referrer
     WHERE r.state = 'published'
 )
-SELECT reach.id, bool_and(NOT EXISTS (SELECT FROM release_path rp WHERE rp.path_id = reach.id)) OVER () AS free
-FROM reach ORDER BY reach.id
+SELECT reach.id, bool_and(p.left_out OR NOT EXISTS (SELECT FROM release_path rp
+                                                    WHERE rp.path_id = reach.id)) OVER () AS free
+FROM reach JOIN path p ON p.id = reach.id ORDER BY reach.id
 
 -- name: UnlistPaths
+-- What is left out of releases at work stays needed: it may come in again.
 UPDATE path
-SET state = 'stored', batch = NULL, needed = false, watched = false, waits_for = NULL, changed_at = now()
+SET state = 'stored', batch = NULL, watched = false, waits_for = NULL, changed_at = now(),
+    needed = left_out AND EXISTS (SELECT FROM release_path rp JOIN release r ON r.id = rp.release_id
+                                  WHERE rp.path_id = path.id AND r.state IN ('walking', 'mirroring', 'settled')),
+    left_out = left_out AND EXISTS (SELECT FROM release_path rp WHERE rp.path_id = path.id)
 WHERE id = ANY($1::bigint[]) AND state = 'published'
-      AND NOT EXISTS (SELECT FROM release_path rp WHERE rp.path_id = path.id)
+      AND (left_out OR NOT EXISTS (SELECT FROM release_path rp WHERE rp.path_id = path.id))
 RETURNING id, hash
 
 -- name: UnwatchReferrers
@@ -123,13 +130,17 @@ FROM path p
 WHERE p.id = ANY($1::bigint[]) AND nar.id = p.nar_id AND nar.unlink_batch IS NULL
       AND (nar.state = 'stored' OR nar.lost_shard_id IS NOT NULL)
       AND NOT EXISTS (SELECT FROM path o WHERE o.nar_id = nar.id AND o.state = 'published')
-      AND NOT EXISTS (SELECT FROM path o JOIN release_path rp ON rp.path_id = o.id WHERE o.nar_id = nar.id)
+      AND NOT EXISTS (SELECT FROM path o JOIN release_path rp ON rp.path_id = o.id
+                      WHERE o.nar_id = nar.id AND NOT o.left_out)
 
 -- name: ForgetCandidates
 DELETE FROM retire_candidate WHERE path_id = ANY($1::bigint[])
 
--- name: TellPaths
-INSERT INTO event (path_id, what) SELECT unnest($1::bigint[]), $2::text
+-- name: TellUnlisted
+INSERT INTO event (path_id, what)
+SELECT id, CASE WHEN left_out THEN 'it is outside of the budget' ELSE 'no release needs it' END
+           || ': its narinfo left the index with publish batch ' || $2::bigint
+FROM path WHERE id = ANY($1::bigint[])
 
 -- name: InsertRemovals
 INSERT INTO publish_operation (batch, ordinal, kind, path)
@@ -164,7 +175,8 @@ WHERE file = ANY($1::text[]) AND (unlisted_at IS NOT NULL OR unlink_batch IS NOT
       AND EXISTS (SELECT FROM nar o JOIN path p ON p.nar_id = o.id
                   WHERE o.file = nar.file
                         AND (p.state = 'published'
-                             OR EXISTS (SELECT FROM release_path rp WHERE rp.path_id = p.id)))
+                             OR (NOT p.left_out
+                                 AND EXISTS (SELECT FROM release_path rp WHERE rp.path_id = p.id))))
 
 -- name: RetiringFiles
 -- Of the files $1 those that were not revived; whether the index links to them.
@@ -204,10 +216,18 @@ ON CONFLICT DO NOTHING
 UPDATE path
 SET state = 'discovered', narinfo_id = NULL, nar_id = NULL, depth = NULL, cyclic = false, needed = false,
     watched = false, waits_for = NULL, blocked_by = NULL, attempts = 0, reason = NULL, message = NULL,
-    changed_at = now()
+    left_out = false, changed_at = now()
 FROM nar n
 WHERE n.file = ANY($1::text[]) AND n.state = 'stored' AND path.nar_id = n.id AND path.state = 'stored'
+      AND NOT EXISTS (SELECT FROM release_path rp WHERE rp.path_id = path.id)
 RETURNING path.id
+
+-- name: ForgetLeftOutNarsOfFiles
+-- Of paths that releases have: their narinfos stay, so they come in again without a walk.
+UPDATE path SET state = 'known', attempts = 0, changed_at = now()
+FROM nar n
+WHERE n.file = ANY($1::text[]) AND n.state = 'stored' AND path.nar_id = n.id AND path.state = 'stored'
+      AND path.left_out
 
 -- name: ForgetReferencesOfPaths
 WITH elsewhere AS (DELETE FROM path_elsewhere WHERE path_id = ANY($1::bigint[]))
@@ -257,7 +277,7 @@ WITH let_go AS (
     SELECT DISTINCT ON (n.file) n.file, n.file_size FROM free f JOIN nar n ON n.id = f.nar_id
     WHERE n.state = 'stored'
           AND NOT EXISTS (SELECT FROM nar o JOIN path p ON p.nar_id = o.id JOIN release_path rp ON rp.path_id = p.id
-                          WHERE o.file = n.file AND NOT rp.release_id = ANY($1::bigint[]))
+                          WHERE o.file = n.file AND NOT p.left_out AND NOT rp.release_id = ANY($1::bigint[]))
     ORDER BY n.file
 )
 SELECT (SELECT count(*) FROM free WHERE state = 'published') AS paths,
@@ -274,7 +294,7 @@ FROM (SELECT DISTINCT ON (n.file) n.file, n.file_size AS bytes,
       FROM nar n JOIN shard s ON s.id = n.shard_id
       WHERE n.unlisted_at IS NOT NULL AND n.unlink_batch IS NULL AND n.state = 'stored' AND NOT s.sealed
             AND NOT EXISTS (SELECT FROM nar o JOIN path p ON p.nar_id = o.id JOIN release_path rp ON rp.path_id = p.id
-                            WHERE o.file = n.file)
+                            WHERE o.file = n.file AND NOT p.left_out)
       ORDER BY n.file, n.unlisted_at DESC) f
 
 -- name: Leaving

@@ -5,10 +5,10 @@ SELECT release_id FROM release_delta GROUP BY release_id HAVING count(*) > 1 LIM
 
 -- name: FoldCounters
 WITH old AS (DELETE FROM release_delta WHERE release_id = $1 RETURNING *)
-INSERT INTO release_delta (release_id, total, published, missing, set_aside, blocked, narinfos, nars, nars_stored,
-                           bytes, bytes_stored, drift, changes)
-SELECT release_id, sum(total), sum(published), sum(missing), sum(set_aside), sum(blocked), sum(narinfos), sum(nars),
-       sum(nars_stored), sum(bytes), sum(bytes_stored), sum(drift), sum(changes)
+INSERT INTO release_delta (release_id, total, published, missing, set_aside, blocked, left_out, narinfos, nars,
+                           nars_stored, bytes, bytes_stored, drift, changes)
+SELECT release_id, sum(total), sum(published), sum(missing), sum(set_aside), sum(blocked), sum(left_out), sum(narinfos),
+       sum(nars), sum(nars_stored), sum(bytes), sum(bytes_stored), sum(drift), sum(changes)
 FROM old GROUP BY release_id
 
 -- name: FoldStored

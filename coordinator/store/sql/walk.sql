@@ -263,10 +263,12 @@ DELETE FROM path_reference e USING stage_narinfo s JOIN path p ON p.id = s.path_
 WHERE p.narinfo_id = s.narinfo_id AND e.referrer = s.path_id
 
 -- name: UpdateWalkedPaths
+-- What was inside of the budget, if there is one, was another NAR, or none.
 UPDATE path p
 SET state = CASE WHEN n.state = 'stored' THEN 'stored' ELSE 'known' END::path_state, name = s.name,
     narinfo_id = s.narinfo_id, nar_id = s.nar_id, reason = NULL, message = NULL, attempts = 0, watched = false,
-    waits_for = NULL, depth = NULL, changed_at = now()
+    waits_for = NULL, depth = NULL, changed_at = now(),
+    left_out = p.left_out OR (p.needed AND (SELECT bytes IS NOT NULL FROM budget))
 FROM stage_narinfo s JOIN nar n ON n.id = s.nar_id
 WHERE p.id = s.path_id AND s.narinfo_id IS NOT NULL AND p.state NOT IN ('stored', 'published')
 

@@ -62,6 +62,10 @@ ReleaseManifest ReadFields(const Json& json) {
   manifest.missing = paths.at("missing").get<std::uint64_t>();
   manifest.set_aside = paths.at("setAside").get<std::uint64_t>();
   manifest.blocked = paths.at("blocked").get<std::uint64_t>();
+  manifest.left_out = paths.value("leftOut", std::uint64_t{0});
+  if (json.contains("budget")) {
+    manifest.budget_bytes = json.at("budget").at("bytes").get<std::uint64_t>();
+  }
   manifest.nars = json.at("nars").at("published").get<std::uint64_t>();
   manifest.nar_bytes = json.at("nars").at("bytes").get<std::uint64_t>();
   for (const Json& file : json.at("releaseFiles")) {
@@ -110,6 +114,7 @@ Result<void> ReleaseProof::ReadManifest(
     missing_ += path.state == "missing" ? 1 : 0;
     set_aside_ += path.state == "set_aside" ? 1 : 0;
     blocked_ += path.state == "blocked" ? 1 : 0;
+    left_out_ += path.state == "left_out" ? 1 : 0;
     on_unpublished(path);
     return false;
   };
@@ -145,11 +150,13 @@ std::vector<std::string> ReleaseProof::Findings() const {
     }
   };
   const ReleaseManifest& said = manifest_;
-  compare("paths in all", said.published + said.missing + said.set_aside + said.blocked,
+  compare("paths in all",
+          said.published + said.missing + said.set_aside + said.blocked + said.left_out,
           said.total);
   compare("missing paths", missing_, said.missing);
   compare("paths set aside", set_aside_, said.set_aside);
   compare("blocked paths", blocked_, said.blocked);
+  compare("paths left out by the budget", left_out_, said.left_out);
   compare("published paths", listed_, said.published);
   compare("NARs", nars_.size(), said.nars);
   compare("bytes of NARs", listed_bytes_, said.nar_bytes);

@@ -34,9 +34,9 @@ struct ManifestFile {
 
 struct UnpublishedPath {
   std::string path;        // /nix/store/...
-  std::string state;       // missing, set_aside, blocked
-  std::string reason;      // of the first two
-  std::string blocked_by;  // of the third
+  std::string state;       // missing, set_aside, left_out, blocked
+  std::string reason;      // of the first three
+  std::string blocked_by;  // of the fourth
 };
 
 struct ReleaseManifest {
@@ -51,6 +51,8 @@ struct ReleaseManifest {
   std::uint64_t missing = 0;
   std::uint64_t set_aside = 0;
   std::uint64_t blocked = 0;
+  std::uint64_t left_out = 0;      // by the operator's budget
+  std::uint64_t budget_bytes = 0;  // 0: there was none
   std::uint64_t nars = 0;
   std::uint64_t nar_bytes = 0;
   std::vector<ManifestFile> files;
@@ -89,6 +91,7 @@ class ReleaseProof {
   std::uint64_t missing_ = 0;
   std::uint64_t set_aside_ = 0;
   std::uint64_t blocked_ = 0;
+  std::uint64_t left_out_ = 0;
   std::uint64_t listed_ = 0;
   std::uint64_t listed_bytes_ = 0;          // each NAR once
   std::unordered_set<std::uint64_t> nars_;  // where they lie

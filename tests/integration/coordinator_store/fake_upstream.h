@@ -22,12 +22,13 @@ namespace hnx::test {
 // What upstream has for one path, and what happens to whoever fetches its NAR.
 struct FakePath {
   std::string name = "p";
-  std::vector<int> references;  // numbers of other paths
-  bool missing = false;         // no narinfo
+  std::vector<int> references{};  // numbers of other paths
+  bool missing = false;           // no narinfo
   // The NAR: stored at the attempt after so many failures of this code.
   ErrorCode nar_failure = ErrorCode::kUnknown;
   int nar_failures = 0;
   int nar = -1;  // shares the NAR of another path; -1: its own
+  std::uint64_t file_size = 100;
 };
 using FakeUpstream = std::vector<FakePath>;
 

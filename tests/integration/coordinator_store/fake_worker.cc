@@ -127,6 +127,16 @@ int FakeWorker::appended(const std::string& file) const {
   }));
 }
 
+std::uint64_t FakeWorker::bytes_on_disk() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [entry, after] : log_) {
+    if (!entry.deleted && !cleared_.contains(entry.blob.block_offset)) {
+      bytes += entry.blob.byte_length;
+    }
+  }
+  return bytes;
+}
+
 void FakeWorker::Work(int nars) {
   if (!has_answer || sealed) {
     return;
@@ -181,10 +191,10 @@ void FakeWorker::Append(const NarUnit& nar) {
                          .blob = {.byte_offset = head.content_byte_length,
                                   .block_offset = head.content_length,
                                   .block_length = 1,
-                                  .byte_length = 100},
+                                  .byte_length = nar.file_size},
                          .nar_hash = nar.nar_hash,
                          .nar_size = nar.nar_size};
-  head = Grow(head, nar.file, 100);
+  head = Grow(head, nar.file, nar.file_size);
   log_.emplace_back(entry, head);
   files_[nar.file] = entry;
 }

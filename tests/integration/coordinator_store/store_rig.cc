@@ -54,6 +54,20 @@ void StoreRig::BecomeLeaderAnew() {
   retire.batches_ahead_max = 2;
   retire.chunk_paths = 2;
   retirer = std::make_unique<PgRetireStore>(*pool, *leader, description, retire);
+  budget_options.replica = fmt::format("replica {}", replicas);
+  budget_options.chunk_paths = 7;
+  budget = std::make_unique<PgBudgetStore>(*pool, *leader, budget_options);
+}
+
+void StoreRig::SetBudget(std::uint64_t bytes) {
+  budget_options.bytes = bytes;
+  budget = std::make_unique<PgBudgetStore>(*pool, *leader, budget_options);
+  Choose();
+}
+
+void StoreRig::Choose() {
+  while (Must(budget->Step())) {
+  }
 }
 
 ReleaseId StoreRig::Submit(const FakeUpstream& upstream, const std::string& name, bool plan_only,
@@ -118,7 +132,7 @@ void StoreRig::Walk(ReleaseId release, const FakeUpstream& upstream) {
                            .nar_hash = HashOfNar(nar),
                            .nar_size = 1000,
                            .file_hash = std::nullopt,
-                           .file_size = 100,
+                           .file_size = upstream[static_cast<std::size_t>(nar)].file_size,
                            .references = {}};
       for (const int reference : fake.references) {
         info.references.push_back(
@@ -150,6 +164,7 @@ void StoreRig::Background() {
     more = Must(planner->BlockStep()) || more;
     more = Must(lanes->RelaneStep()) || more;
     more = Must(repairer->RepairStep()) || more;
+    more = Must(budget->Step()) || more;
     more = Must(publisher->PlanBatch()) > 0 || more;
     Must(settler->MarkSettled());
     more = Must(settler->SettleOne()) || more;

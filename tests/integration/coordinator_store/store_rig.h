@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_control_store.h"
 #include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
@@ -47,6 +48,10 @@ struct StoreRig {
   void Retire();
   // A new process takes over.
   void BecomeLeaderAnew();
+  // Has a coordinator started with this --budget; 0: with none. What it holds is chosen anew.
+  void SetBudget(std::uint64_t bytes);
+  // Chooses what the budget holds, until there is nothing to do at once.
+  void Choose();
   coordinator::ReleaseView View(coordinator::ReleaseId release);
   std::string StateOf(int path);
 
@@ -63,9 +68,11 @@ struct StoreRig {
   std::unique_ptr<coordinator::PgLaneStore> lanes;
   std::unique_ptr<coordinator::PgControlStore> control;
   std::unique_ptr<coordinator::PgRetireStore> retirer;
+  std::unique_ptr<coordinator::PgBudgetStore> budget;
   std::unique_ptr<coordinator::PgLossRepairer> repairer;
   std::unique_ptr<coordinator::PgSynchronizer> synchronizer;
   coordinator::JobLimits job_limits;
+  coordinator::BudgetOptions budget_options;
   int replicas = 0;
 };
 
@@ -92,6 +99,8 @@ class FakeWorker {
   std::set<int> Waiting() const;
   // Blobs that were cleared, by their block.
   const std::set<std::uint64_t>& cleared() const { return cleared_; }
+  // Of blobs that are not cleared.
+  std::uint64_t bytes_on_disk() const;
   // How often a file was appended.
   int appended(const std::string& file) const;
 

@@ -44,6 +44,26 @@ TEST(ReleaseProof, AddsUp) {
   EXPECT_EQ(proof.Findings(), std::vector<std::string>{});
 }
 
+TEST(ReleaseProof, CountsWhatABudgetLeftOut) {
+  const auto findings = [](int left_out) {
+    ReleaseProof proof;
+    const std::string manifest = fmt::format(
+        R"({{"formatVersion":1,"channel":"c","release":"r","revision":"abc","manifestRevision":1,
+"paths":{{"total":2,"published":1,"missing":0,"setAside":0,"blocked":0,"leftOut":{}}},
+"budget":{{"bytes":10,"leftOutBytes":5}},"nars":{{"published":1,"bytes":10}},"releaseFiles":[],
+"unpublished":[{{"path":"/nix/store/{}-a","state":"left_out","reason":"budget"}}]}})",
+        left_out, Hash(8));
+    EXPECT_TRUE(proof.ReadManifest(manifest, [](const UnpublishedPath&) {}).has_value());
+    EXPECT_TRUE(proof.TakeLine(Line(1, "f", 10)).has_value());
+    EXPECT_EQ(proof.manifest().budget_bytes, 10U);
+    return proof.Findings();
+  };
+  EXPECT_EQ(findings(1), std::vector<std::string>{});
+  EXPECT_EQ(findings(0), (std::vector<std::string>{
+                             "manifest.json says 2 paths in all, there are 1",
+                             "manifest.json says 0 paths left out by the budget, there are 1"}));
+}
+
 TEST(ReleaseProof, SaysWhatDoesNotAddUp) {
   ReleaseProof proof;
   ASSERT_TRUE(proof.ReadManifest(Manifest(2, 5, 1, 99), [](const UnpublishedPath&) {}).has_value());
