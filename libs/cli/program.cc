@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "cli/completion.h"
 #include "cli/config_file.h"
+#include "cli/manual.h"
 #include "cli/option.h"
 
 namespace hnx::cli {
@@ -53,6 +55,37 @@ Program::Program(const std::string& name, const std::string& description)
   app_.fallthrough();
 }
 
+// Behind the program's own, so that those come first in its help.
+void Program::AddOwnCommands() {
+  const std::string& name = app_.get_name();
+  const std::map<std::string, Shell> shells{
+      {"bash", Shell::kBash}, {"zsh", Shell::kZsh}, {"fish", Shell::kFish}};
+  CLI::App& completion = AddCommand(
+      "completion", "Print the completion script of a shell",
+      [this, shells] {
+        std::cout << CompletionScript(Description(), shells.at(shell_));
+        return ExitCode::kOk;
+      },
+      fmt::format("source <({0} completion bash)\n{0} completion fish | source", name));
+  completion.add_option("shell", shell_, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  AddCommand(
+      "manual", "Print the manual page",
+      [this] {
+        std::cout << ManualPage(Description(), kVersion);
+        return ExitCode::kOk;
+      },
+      name + " manual | man -l -");
+}
+
+CommandInfo Program::Description() const {
+  return Describe(app_, [this](const CLI::App& app) {
+    const auto found = examples_.find(&app);
+    return found == examples_.end() ? std::string() : found->second;
+  });
+}
+
 CLI::App& Program::AddCommand(const std::string& name, const std::string& description, Run run,
                               const std::string& examples) {
   return AddCommand(app_, name, description, std::move(run), examples);
@@ -65,6 +98,7 @@ CLI::App& Program::AddCommand(CLI::App& parent, const std::string& name,
   command->fallthrough();
   command->footer(Footer(examples));
   runs_.emplace(command, std::move(run));
+  examples_.emplace(command, examples);
   return *command;
 }
 
@@ -76,6 +110,7 @@ CLI::App& Program::AddGroup(const std::string& name, const std::string& descript
 }
 
 int Program::Main(int argc, const char* const* argv) {
+  AddOwnCommands();
   try {
     app_.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

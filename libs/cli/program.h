@@ -7,8 +7,9 @@
 //   cli::AddOption(serve, "--listen", options.listen, "Address to listen on");
 //   return program.Main(argc, argv);
 //
-// --help, --version, --config, --log-level and --log-json are there by themselves; logging is set
-// up before the command runs. Wrong use is told on stderr and exits with kUsage.
+// --help, --version, --config, --log-level and --log-json are there by themselves, and so are the
+// commands completion and manual; logging is set up before the command runs. Wrong use is told on
+// stderr and exits with kUsage.
 #pragma once
 
 #include <functional>
@@ -18,6 +19,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/command_tree.h"
 #include "cli/exit_code.h"
 
 namespace hnx::cli {
@@ -46,11 +48,17 @@ class Program {
   // Parses, runs the command that was named, gives the process's exit status.
   int Main(int argc, const char* const* argv);
 
+  CommandInfo Description() const;
+
  private:
+  void AddOwnCommands();
+
   CLI::App app_;
   std::string log_level_ = "info";
   bool log_json_ = false;
+  std::string shell_;
   std::map<const CLI::App*, Run> runs_;
+  std::map<const CLI::App*, std::string> examples_;
 };
 
 }  // namespace hnx::cli
