@@ -92,8 +92,12 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   cli::AddOption(command, "--copies", options.copies,
                  "Read-only copies of each shard on so many workers beside its writer, all in "
                  "different failure domains; nothing is published before one of them holds it");
-  cli::AddOption(command, "--listen-metrics", options.listen_metrics,
-                 "Address for Prometheus, HOST:PORT; empty: none");
+  cli::AddOption(command, "--listen-http", options.listen_http,
+                 "HOST:PORT for the status page, /status.json, /metrics, /healthz and /readyz, for "
+                 "everybody who reaches it; empty: none");
+  cli::AddOption(command, "--listen-metrics", options.listen_http,
+                 "What --listen-http was called when it had /metrics only")
+      ->group("");
 }
 
 void AddMigrateOptions(CLI::App& command, MigrateOptions& options) {

@@ -6,6 +6,7 @@
 #include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
 #include "coordinator/store/pg_loss_repairer.h"
+#include "coordinator/store/pg_overview_store.h"
 #include "coordinator/store/pg_settle_store.h"
 
 namespace hnx::coordinator {
@@ -20,6 +21,7 @@ constexpr milliseconds kSettleInterval{250};
 constexpr milliseconds kRetireInterval{1'000};
 constexpr milliseconds kRepairInterval{250};
 constexpr milliseconds kCopyInterval{1'000};
+constexpr milliseconds kFoldInterval{1'000};
 constexpr milliseconds kAbandonedInterval{600'000};
 
 }  // namespace
@@ -42,6 +44,12 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
   });
   add("abandoned", kAbandonedInterval, [reaper]() -> Result<bool> {
     HNX_TRY(reaper->DropAbandoned());
+    return false;
+  });
+
+  auto overview = std::make_shared<PgOverviewStore>(pool, leader);
+  add("counts", kFoldInterval, [overview]() -> Result<bool> {
+    HNX_TRY(overview->FoldStates());
     return false;
   });
 
