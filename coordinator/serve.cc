@@ -14,13 +14,16 @@
 #include "coordinator/channel/channel_resolver.h"
 #include "coordinator/database/private_postgres.h"
 #include "coordinator/maintenance/maintenance.h"
-#include "coordinator/maintenance/metrics.h"
+#include "coordinator/page/coordinator_metrics.h"
+#include "coordinator/page/overview_service.h"
+#include "coordinator/page/status_server.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_elsewhere_store.h"
 #include "coordinator/store/pg_hit_store.h"
 #include "coordinator/store/pg_migrations.h"
+#include "coordinator/store/pg_overview_store.h"
 #include "coordinator/store/pg_walk_store.h"
 #include "coordinator/upstream/upstream_set.h"
 #include "coordinator/walk/breaker_probe.h"
@@ -120,7 +123,10 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
       .public_keys = upstreams.all_public_keys(),
       .cache_info = nix::CacheInfo{.want_mass_query = true, .priority = kMirrorPriority}.Render()};
 
-  PgPool pool(database.uri, {.connections_max = options.connections_max});
+  CoordinatorMetrics metrics;
+  PgPool pool(database.uri,
+              {.connections_max = options.connections_max,
+               .on_transaction = [&metrics](auto took) { metrics.ObserveTransaction(took); }});
   const std::string replica = ReplicaName();
   PgLeader leader(pool, replica);
   PgWalkStore walk_store(pool, leader, options.upstream_limits, "walk of " + replica);
@@ -143,6 +149,12 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   PgPublishStore publish_store(pool, leader, description, publish);
   PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}(),
                               options.upstream_limits);
+  synchronizer.OnNews([&metrics](const SynchronizeNews& news) { metrics.Count(news); });
+  PgOverviewStore overview_store(pool, leader);
+  OverviewService overview(overview_store);
+  metrics.Show(overview);
+  metrics.Show(pool);
+  metrics.Show(leader);
 
   http::HttpClient client(options.http);
   http::HttpClient narinfo_client(NarInfoClientOptions(options.http));
@@ -171,8 +183,17 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
        .hits = hit_store},
       {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
-                       rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service}));
-  HNX_ASSIGN_OR_RETURN(const auto metrics, Metrics::Start(options.listen_metrics, release_store));
+                       rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service},
+                                          [&metrics](auto method, auto code, auto took) {
+                                            metrics.ObserveCall(method, code, took);
+                                          }));
+  std::unique_ptr<StatusServer> status;
+  if (!options.listen_http.empty()) {
+    HNX_ASSIGN_OR_RETURN(status, StatusServer::Start(options.listen_http, overview, overview_store,
+                                                     metrics.registry()));
+    overview.Start();
+    Log("coordinator")->info("status page on http://{}/", status->address());
+  }
 
   maintenance.Start();
   follower.Start();
@@ -184,6 +205,10 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
 
   stop.Wait();
   Log("coordinator")->info("stops");
+  if (status != nullptr) {
+    status->Stop();
+  }
+  overview.Stop();
   coordinator_service.StopWatching();
   server->Stop(kStopGrace);
   follower.Stop();

@@ -97,8 +97,12 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
       "Hold no more than so many bytes of NARs: the most valuable part, closed under "
       "References, by pins, age, and what gateways with --coordinator say is asked for; the "
       "same for all coordinators; 0: everything");
-  cli::AddOption(command, "--listen-metrics", options.listen_metrics,
-                 "Address for Prometheus, HOST:PORT; empty: none");
+  cli::AddOption(command, "--listen-http", options.listen_http,
+                 "HOST:PORT for the status page, /status.json, /metrics, /healthz and /readyz, for "
+                 "everybody who reaches it; empty: none");
+  cli::AddOption(command, "--listen-metrics", options.listen_http,
+                 "What --listen-http was called when it had /metrics only")
+      ->group("");
 }
 
 void AddMigrateOptions(CLI::App& command, MigrateOptions& options) {

@@ -29,7 +29,7 @@ struct ServeOptions {
   bool accept_unsigned_content_addressed = false;
   std::uint64_t nar_size_max = 0;
   double max_missing = 0.05;
-  std::string listen_metrics;
+  std::string listen_http;
   http::HttpClientOptions http{};
   ChannelResolverOptions channel{};
   WalkOptions walk{};

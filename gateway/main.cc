@@ -47,7 +47,11 @@ class Serving {
                   .narinfo_cache_bytes_max = options.narinfo_cache_bytes,
                   .index_id = key.id(),
                   .on_nar_info_asked = HitsOf(options)},
-                 metrics, [this] { return refresher_.Ready(); }) {}
+                 metrics, [this] {
+                   const auto ready = refresher_.Ready();
+                   return std::vector<http::ReadyItem>{
+                       {.name = "mirror", .reason = ready ? "" : ready.error().message}};
+                 }) {}
 
   Gateway& gateway() { return gateway_; }
 

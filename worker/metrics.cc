@@ -1,14 +1,6 @@
 #include "worker/metrics.h"
 
 namespace hnx::worker {
-namespace {
-
-double Seconds(Metrics::Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
-}  // namespace
-
 Metrics::Metrics()
     : fetched_bytes_(registry_.Counter("hnx_worker_fetched_bytes_total",
                                        "Bytes of NAR files received, repeated parts included")),
@@ -23,15 +15,39 @@ Metrics::Metrics()
           registry_.Counter("hnx_worker_stored_nar_bytes_total", "The same NARs, uncompressed")),
       refetches_(registry_.Counter("hnx_worker_refetches_total",
                                    "NARs fetched once more after they were refused")),
-      commit_seconds_(registry_.Histogram("hnx_worker_commit_seconds",
-                                          "Duration of a group commit, syncs included",
-                                          http::LatencyBounds())),
+      fetch_(Stage("fetch")),
+      decode_(Stage("decode")),
+      append_(Stage("append")),
+      commit_(Stage("commit")),
       synchronized_(
           registry_.Counter("hnx_worker_synchronize_total", "Answers of the coordinator")),
       synchronize_errors_(registry_.Counter("hnx_worker_synchronize_errors_total",
                                             "Calls to the coordinator that failed")),
       publish_batches_(registry_.Counter("hnx_worker_publish_batches_total",
-                                         "Publish batches appended to the index drive")) {}
+                                         "Publish batches appended to the index drive")),
+      upstream_bytes_(registry_, "hnx_worker_upstream_bytes_total",
+                      "Bytes of NAR files received in transfers that have ended, by upstream host "
+                      "and compression",
+                      kUpstreamSeriesMax),
+      failed_(registry_, "hnx_worker_nars_failed_total", "NARs reported as not stored, by reason",
+              kFailureReasonsMax),
+      refused_(registry_, "hnx_worker_verification_failures_total",
+               "NAR files that were not what was signed, by reason; some are fetched once more",
+               kFailureReasonsMax) {}
+
+http::MetricHistogram Metrics::Stage(const char* stage) {
+  return registry_.Histogram("hnx_worker_stage_seconds",
+                             "Duration of what is done to a NAR (fetch; decode, which hashes too; "
+                             "append) or to a group of them (commit, syncs included)",
+                             http::LatencyBounds(), {{"stage", stage}});
+}
+
+void Metrics::CountTransfer(const std::string& host, std::string_view codec,
+                            std::uint64_t file_bytes, Duration took) {
+  upstream_bytes_.Add({{"host", host}, {"codec", std::string(codec)}},
+                      static_cast<double>(file_bytes));
+  fetch_.Observe(InSeconds(took));
+}
 
 void Metrics::CountFetched(std::uint64_t file_bytes) {
   fetched_bytes_.Add(static_cast<double>(file_bytes));
@@ -39,7 +55,7 @@ void Metrics::CountFetched(std::uint64_t file_bytes) {
 
 void Metrics::CountDecoded(std::uint64_t file_bytes, Duration busy) {
   decoded_bytes_.Add(static_cast<double>(file_bytes));
-  decode_seconds_.Add(Seconds(busy));
+  decode_seconds_.Add(InSeconds(busy));
 }
 
 void Metrics::CountStored(std::uint64_t file_bytes, std::uint64_t nar_bytes) {
@@ -48,31 +64,21 @@ void Metrics::CountStored(std::uint64_t file_bytes, std::uint64_t nar_bytes) {
   stored_nar_bytes_.Add(static_cast<double>(nar_bytes));
 }
 
-void Metrics::CountFailed(const std::string& reason) {
-  MutexLock lock(mutex_);
-  const bool known = failed_.contains(reason) || failed_.size() < kFailureReasonsMax;
-  const std::string word = known ? reason : "other";
-  auto counter = failed_.find(word);
-  if (counter == failed_.end()) {
-    counter = failed_
-                  .emplace(word, registry_.Counter("hnx_worker_nars_failed_total",
-                                                   "NARs reported as not stored, by reason",
-                                                   {{"reason", word}}))
-                  .first;
-  }
-  counter->second.Add();
-}
-
 void Metrics::CountRefetch() {
   refetches_.Add();
 }
 
-void Metrics::ObserveCommit(Duration took) {
-  commit_seconds_.Observe(Seconds(took));
-}
-
 void Metrics::CountSynchronize(bool good) {
   (good ? synchronized_ : synchronize_errors_).Add();
+  if (good) {
+    MutexLock lock(mutex_);
+    answered_at_ = Clock::Real().Steady();
+  }
+}
+
+std::optional<Metrics::Duration> Metrics::SinceAnswer() const {
+  MutexLock lock(mutex_);
+  return answered_at_ ? std::optional(Clock::Real().Steady() - *answered_at_) : std::nullopt;
 }
 
 void Metrics::CountPublishBatch() {
@@ -82,6 +88,11 @@ void Metrics::CountPublishBatch() {
 void Metrics::ShowGauge(const std::string& name, const std::string& help,
                         std::function<double()> read) {
   registry_.GaugeFunction(name, help, std::move(read));
+}
+
+void Metrics::ShowCounter(const std::string& name, const std::string& help,
+                          std::function<double()> read) {
+  registry_.CounterFunction(name, help, std::move(read));
 }
 
 }  // namespace hnx::worker

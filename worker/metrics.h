@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "http/metrics.h"
 
@@ -15,6 +17,8 @@ namespace hnx::worker {
 
 // Reason words come from our own tables; whatever an upstream does cannot make more series of them.
 inline constexpr std::size_t kFailureReasonsMax = 100;
+// Upstream hosts times codecs.
+inline constexpr std::size_t kUpstreamSeriesMax = 100;
 
 class Metrics {
  public:
@@ -25,13 +29,25 @@ class Metrics {
   void CountFetched(std::uint64_t file_bytes);
   void CountDecoded(std::uint64_t file_bytes, Duration busy);
   void CountStored(std::uint64_t file_bytes, std::uint64_t nar_bytes);
-  void CountFailed(const std::string& reason) HNX_EXCLUDES(mutex_);
+  // A transfer has ended, well or not: bytes that it brought.
+  void CountTransfer(const std::string& host, std::string_view codec, std::uint64_t file_bytes,
+                     Duration took);
+  // All decoding of one NAR, and putting one that is whole into a shard's tail.
+  void ObserveDecode(Duration busy) { decode_.Observe(InSeconds(busy)); }
+  void ObserveAppend(Duration took) { append_.Observe(InSeconds(took)); }
+  void ObserveCommit(Duration took) { commit_.Observe(InSeconds(took)); }
+  void CountFailed(const std::string& reason) { failed_.Add({{"reason", reason}}); }
+  // Bytes that were refused, also when they are fetched once more.
+  void CountRefused(const std::string& reason) { refused_.Add({{"reason", reason}}); }
   void CountRefetch();
-  void ObserveCommit(Duration took);
-  void CountSynchronize(bool good);
+  void CountSynchronize(bool good) HNX_EXCLUDES(mutex_);
+  // Since the coordinator last answered; nothing: it never did.
+  std::optional<Duration> SinceAnswer() const HNX_EXCLUDES(mutex_);
   void CountPublishBatch();
   // Asked for when the metrics are read; `read` must live as long as this.
   void ShowGauge(const std::string& name, const std::string& help, std::function<double()> read);
+  // Of something that only grows.
+  void ShowCounter(const std::string& name, const std::string& help, std::function<double()> read);
 
   double decode_seconds() const { return decode_seconds_.value(); }
   double nars_stored() const { return nars_stored_.value(); }
@@ -40,6 +56,11 @@ class Metrics {
   const http::MetricsRegistry& registry() const { return registry_; }
 
  private:
+  static double InSeconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+  }
+  http::MetricHistogram Stage(const char* stage);
+
   http::MetricsRegistry registry_;
   http::MetricCounter fetched_bytes_;
   http::MetricCounter decoded_bytes_;
@@ -48,12 +69,18 @@ class Metrics {
   http::MetricCounter stored_bytes_;
   http::MetricCounter stored_nar_bytes_;
   http::MetricCounter refetches_;
-  http::MetricHistogram commit_seconds_;
+  http::MetricHistogram fetch_;
+  http::MetricHistogram decode_;
+  http::MetricHistogram append_;
+  http::MetricHistogram commit_;
   http::MetricCounter synchronized_;
   http::MetricCounter synchronize_errors_;
   http::MetricCounter publish_batches_;
-  Mutex mutex_;
-  std::map<std::string, http::MetricCounter> failed_ HNX_GUARDED_BY(mutex_);
+  http::MetricCounters upstream_bytes_;
+  http::MetricCounters failed_;
+  http::MetricCounters refused_;
+  mutable Mutex mutex_;
+  std::optional<Clock::SteadyTime> answered_at_ HNX_GUARDED_BY(mutex_);
 };
 
 }  // namespace hnx::worker

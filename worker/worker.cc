@@ -24,6 +24,8 @@ namespace {
 constexpr std::chrono::milliseconds kEndTime{500};
 // Beyond the decoders, so that one is never without a shard to stream into.
 constexpr std::size_t kStreamsBeyondDecoders = 1;
+// Calls to the coordinator are seconds apart.
+constexpr std::chrono::minutes kAnswerAgeMax{1};
 
 class RunningWorker final : public Worker {
  public:
@@ -244,6 +246,16 @@ class RunningWorker final : public Worker {
   Result<void> ServeMetrics() {
     metrics_.ShowGauge("hnx_worker_queued_bytes", "NAR bytes waiting in memory",
                        [this] { return static_cast<double>(pipeline_->queued_bytes()); });
+    metrics_.ShowGauge("hnx_worker_queued_bytes_max", "How many may wait before no more is fetched",
+                       [this] { return static_cast<double>(options_.memory_max); });
+    metrics_.ShowGauge("hnx_worker_shards", "Shards in this worker's data directory",
+                       [this] { return static_cast<double>(shards_->All().size()); });
+    if (copies_ != nullptr) {
+      metrics_.ShowGauge("hnx_worker_copies", "Copies of other workers' shards that are here",
+                         [this] { return static_cast<double>(copies_->Held().size()); });
+      metrics_.ShowGauge("hnx_worker_copies_missing_bytes", "Bytes that they still lack",
+                         [this] { return static_cast<double>(copies_->MissingBytes()); });
+    }
     metrics_.ShowGauge("hnx_worker_jobs", "Leased jobs with NARs without a verdict",
                        [this] { return static_cast<double>(jobs_.size()); });
     metrics_.ShowGauge("hnx_worker_disk_free_bytes", "Room for drives beyond the reserve",
@@ -253,9 +265,25 @@ class RunningWorker final : public Worker {
     }
     HNX_ASSIGN_OR_RETURN(metrics_endpoint_,
                          http::MetricsEndpoint::Start(options_.listen_metrics, metrics_.registry(),
-                                                      [] { return Result<void>(); }));
+                                                      [this] { return Ready(); }));
     Log("worker")->info("metrics on http://{}/metrics", metrics_endpoint_->address());
     return {};
+  }
+
+  std::vector<http::ReadyItem> Ready() const {
+    std::string unregistered;
+    const auto since = metrics_.SinceAnswer();
+    if (!since || *since > kAnswerAgeMax) {
+      unregistered = since ? "no coordinator has answered for a minute"
+                           : "no coordinator has answered since the start";
+    }
+    std::string unread;
+    for (const ShardWriter* shard : shards_->All()) {
+      if (!shard->readable()) {
+        unread = "a shard is not open yet, or cannot be read: the log says why";
+      }
+    }
+    return {{.name = "coordinator", .reason = unregistered}, {.name = "drives", .reason = unread}};
   }
 
   const WorkerOptions options_;

@@ -40,6 +40,22 @@ NarDecision DecideByClass(const FailurePolicyOptions& options, const NarFailureF
 
 }  // namespace
 
+std::string_view FailureClassName(FailureClass failure) {
+  switch (failure) {
+    case FailureClass::kAbsent:
+      return "absent";
+    case FailureClass::kThrottled:
+      return "throttled";
+    case FailureClass::kPassing:
+      return "passing";
+    case FailureClass::kWrongBytes:
+      return "wrong-bytes";
+    case FailureClass::kWorker:
+      break;
+  }
+  return "worker";
+}
+
 FailureClass ClassifyFailure(ErrorCode code, std::string_view reason) {
   switch (code) {
     case ErrorCode::kNotFound:

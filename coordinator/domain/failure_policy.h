@@ -21,6 +21,9 @@ enum class FailureClass {
   kWorker,      // the worker's own trouble: disk full, cancelled, lease lost
 };
 
+// "absent", "throttled", "passing", "wrong-bytes" or "worker".
+std::string_view FailureClassName(FailureClass failure);
+
 // `reason`: the worker's word, "http-429".
 FailureClass ClassifyFailure(ErrorCode code, std::string_view reason);
 

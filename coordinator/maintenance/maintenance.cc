@@ -9,6 +9,7 @@
 #include "coordinator/store/pg_lane_store.h"
 #include "coordinator/store/pg_lease_reaper.h"
 #include "coordinator/store/pg_loss_repairer.h"
+#include "coordinator/store/pg_overview_store.h"
 #include "coordinator/store/pg_settle_store.h"
 #include "coordinator/store/pg_statistics.h"
 
@@ -25,6 +26,7 @@ constexpr milliseconds kRetireInterval{1'000};
 constexpr milliseconds kRepairInterval{250};
 constexpr milliseconds kCopyInterval{1'000};
 constexpr milliseconds kBudgetInterval{500};
+constexpr milliseconds kFoldInterval{1'000};
 constexpr milliseconds kAbandonedInterval{600'000};
 constexpr milliseconds kStatisticsInterval{1'000};
 
@@ -55,6 +57,12 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
   auto statistics = std::make_shared<PgStatistics>(pool);
   add("statistics", kStatisticsInterval, [statistics]() -> Result<bool> {
     HNX_TRY(statistics->Refresh());
+    return false;
+  });
+
+  auto overview = std::make_shared<PgOverviewStore>(pool, leader);
+  add("counts", kFoldInterval, [overview]() -> Result<bool> {
+    HNX_TRY(overview->FoldStates());
     return false;
   });
 

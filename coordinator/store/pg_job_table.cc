@@ -76,8 +76,9 @@ class HostNews {
   std::vector<std::int64_t> answered_;
 };
 
-void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
-                    const FailurePolicyOptions& policy, std::mt19937_64& random) {
+FailureCounts SettleFailures(PgTransaction& transaction, const WorkerReport& report,
+                             const FailurePolicyOptions& policy, std::mt19937_64& random) {
+  FailureCounts counts;
   std::map<std::int64_t, const NarFailureReport*> failures;
   PgArray nars;
   PgArray jobs;
@@ -89,7 +90,7 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
     }
   }
   if (failures.empty()) {
-    return;
+    return counts;
   }
   PgArray ids, files, states, attempts, delays, reasons, messages, events;
   std::map<std::int64_t, std::int64_t> pauses;  // by upstream
@@ -116,6 +117,7 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
     ids.Add(id);
     files.AddText(row["file"].as<std::string>());
     states.AddText(StateAfter(decision.verdict));
+    ++counts[{ClassifyFailure(failure.code, failure.reason), StateAfter(decision.verdict)}];
     attempts.Add(static_cast<std::int64_t>(attempts_before + (counted ? 1 : 0)));
     delays.Add(static_cast<std::int64_t>(decision.delay.count()));
     reasons.AddText(failure.reason);
@@ -136,6 +138,7 @@ void SettleFailures(PgTransaction& transaction, const WorkerReport& report,
     transaction.Exec(sql::kPauseUpstream, upstream, pause_ms);
   }
   hosts.Tell(transaction, policy, random);
+  return counts;
 }
 
 // From the first lane that has something; its bytes.
@@ -158,9 +161,10 @@ std::optional<std::uint64_t> LeaseOne(PgTransaction& transaction, const WorkerRe
 
 }  // namespace
 
-void TakeJobReports(PgTransaction& transaction, const WorkerReport& report, const JobLimits& limits,
-                    const FailurePolicyOptions& policy, std::mt19937_64& random) {
-  SettleFailures(transaction, report, policy, random);
+FailureCounts TakeJobReports(PgTransaction& transaction, const WorkerReport& report,
+                             const JobLimits& limits, const FailurePolicyOptions& policy,
+                             std::mt19937_64& random) {
+  FailureCounts counts = SettleFailures(transaction, report, policy, random);
   PgArray listed;
   PgArray bytes_done;
   for (const JobReport& job : report.jobs) {
@@ -172,6 +176,7 @@ void TakeJobReports(PgTransaction& transaction, const WorkerReport& report, cons
                    bytes_done.Literal());
   transaction.Exec(sql::kGiveUpJobs, report.worker_id, listed.Literal());
   transaction.Exec(sql::kEndJobs, report.worker_id, listed.Literal());
+  return counts;
 }
 
 std::uint64_t LeaseJobs(PgTransaction& transaction, const WorkerReport& report,

@@ -5,7 +5,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <random>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "coordinator/domain/failure_policy.h"
@@ -29,10 +32,14 @@ struct JobLimits {
   std::uint64_t lanes_tried_max = 64;
 };
 
+// How many failures of a class ended how: "missing", "set_aside", or "wanted" again.
+using FailureCounts = std::map<std::pair<FailureClass, std::string_view>, std::uint64_t>;
+
 // What the worker says of its jobs: failures are settled, leases renewed, unlisted jobs given up,
-// finished ones ended.
-void TakeJobReports(PgTransaction& transaction, const WorkerReport& report, const JobLimits& limits,
-                    const FailurePolicyOptions& policy, std::mt19937_64& random);
+// finished ones ended. The failures that counted.
+FailureCounts TakeJobReports(PgTransaction& transaction, const WorkerReport& report,
+                             const JobLimits& limits, const FailurePolicyOptions& policy,
+                             std::mt19937_64& random);
 
 // New leases within capacity and limits; how many jobs.
 std::uint64_t LeaseJobs(PgTransaction& transaction, const WorkerReport& report,

@@ -61,8 +61,10 @@ void Apply(pqxx::connection& connection, const sql::Migration& migration) {
   work.exec(
       "CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY, name text NOT NULL, "
       "applied_at timestamptz NOT NULL DEFAULT now())");
-  const bool known = work.exec_params1(
-      "SELECT EXISTS (SELECT FROM schema_version WHERE version = $1)", migration.version)[0].as<bool>();
+  const bool known =
+      work.exec_params1("SELECT EXISTS (SELECT FROM schema_version WHERE version = $1)",
+                        migration.version)[0]
+          .as<bool>();
   if (known) {
     return;  // another coordinator was faster
   }
@@ -117,6 +119,16 @@ Result<MigrationPlan> Migrate(const std::string& uri) {
   } catch (const std::exception&) {
     return CurrentPgFailure("migrate the database").error;
   }
+}
+
+std::string FirstPendingMigration(const std::vector<std::string>& applied_versions) {
+  for (const auto& migration : sql::kMigrations) {
+    if (std::find(applied_versions.begin(), applied_versions.end(),
+                  std::to_string(migration.version)) == applied_versions.end()) {
+      return PendingName(migration);
+    }
+  }
+  return {};
 }
 
 }  // namespace hnx::coordinator

@@ -21,4 +21,8 @@ Result<MigrationPlan> PlanMigrations(const std::string& uri);
 // Does it; the plan tells what was done.
 Result<MigrationPlan> Migrate(const std::string& uri);
 
+// Of this program's migrations the first that is not among these versions, as in
+// MigrationPlan::pending; empty: none.
+std::string FirstPendingMigration(const std::vector<std::string>& applied_versions);
+
 }  // namespace hnx::coordinator

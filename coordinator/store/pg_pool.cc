@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/clock.h"
 #include "coordinator/store/pg_error.h"
 #include "coordinator/store/pg_transaction.h"
 
@@ -33,30 +34,36 @@ std::string WithTimeouts(std::string uri) {
 }  // namespace
 
 PgPool::PgPool(std::string uri, PgPoolOptions options)
-    : uri_(WithTimeouts(std::move(uri))), options_(options) {}
+    : uri_(WithTimeouts(std::move(uri))), options_(std::move(options)) {}
 
 PgPool::~PgPool() = default;
 
 Result<std::unique_ptr<PgConnection>> PgPool::Take() {
   {
     MutexLock lock(mutex_);
-    const auto deadline = std::chrono::steady_clock::now() + options_.checkout_timeout;
+    const auto deadline = Clock::Real().Steady() + options_.checkout_timeout;
     while (idle_.empty() && open_ >= options_.connections_max) {
-      const auto now = std::chrono::steady_clock::now();
+      const auto now = Clock::Real().Steady();
       if (now >= deadline) {
         return Unavailable("connect to PostgreSQL: all connections of the pool are busy");
       }
+      ++waiting_;
       returned_.WaitFor(mutex_, deadline - now);
+      --waiting_;
     }
     if (!idle_.empty()) {
       auto connection = std::move(idle_.back());
       idle_.pop_back();
+      connection->set_taken_at(Clock::Real().Steady());
       return connection;
     }
     ++open_;
   }
   try {
-    return std::make_unique<PgConnection>(uri_);
+    const auto began = Clock::Real().Steady();
+    auto connection = std::make_unique<PgConnection>(uri_);
+    connection->set_taken_at(began);
+    return connection;
   } catch (const std::exception&) {
     ForgetOne();
     return CurrentPgFailure("connect").error;
@@ -64,11 +71,15 @@ Result<std::unique_ptr<PgConnection>> PgPool::Take() {
 }
 
 void PgPool::Return(std::unique_ptr<PgConnection> connection, bool usable) {
+  if (options_.on_transaction) {
+    options_.on_transaction(Clock::Real().Steady() - connection->taken_at());
+  }
   std::vector<std::unique_ptr<PgConnection>> closed;  // after the lock is gone
   MutexLock lock(mutex_);
   if (usable) {
     idle_.push_back(std::move(connection));
   } else {
+    ++failures_;
     open_ -= 1 + idle_.size();
     closed.swap(idle_);
     closed.push_back(std::move(connection));
@@ -79,7 +90,17 @@ void PgPool::Return(std::unique_ptr<PgConnection> connection, bool usable) {
 void PgPool::ForgetOne() {
   MutexLock lock(mutex_);
   --open_;
+  ++failures_;
   returned_.NotifyAll();
+}
+
+PgPoolUse PgPool::Use() {
+  MutexLock lock(mutex_);
+  return {.connections_max = options_.connections_max,
+          .open = open_,
+          .busy = open_ - idle_.size(),
+          .waiting = waiting_,
+          .failures = failures_};
 }
 
 }  // namespace hnx::coordinator

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +22,16 @@ struct PgPoolOptions {
   std::size_t connections_max = 12;
   // How long a thread waits for a free connection.
   std::chrono::milliseconds checkout_timeout{10'000};
+  // Told how long each connection was in use, which is one transaction. Called by many threads.
+  std::function<void(std::chrono::steady_clock::duration)> on_transaction{};
+};
+
+struct PgPoolUse {
+  std::size_t connections_max = 0;
+  std::size_t open = 0;
+  std::size_t busy = 0;
+  std::size_t waiting = 0;     // threads, for a free connection
+  std::uint64_t failures = 0;  // connections that could not be made, or broke
 };
 
 class PgPool {
@@ -35,6 +47,8 @@ class PgPool {
   // `usable` false closes it, and with it all idle ones: they lead to the same dead server.
   void Return(std::unique_ptr<PgConnection> connection, bool usable) HNX_EXCLUDES(mutex_);
 
+  PgPoolUse Use() HNX_EXCLUDES(mutex_);
+
  private:
   void ForgetOne() HNX_EXCLUDES(mutex_);
 
@@ -44,6 +58,8 @@ class PgPool {
   CondVar returned_;
   std::vector<std::unique_ptr<PgConnection>> idle_ HNX_GUARDED_BY(mutex_);
   std::size_t open_ HNX_GUARDED_BY(mutex_) = 0;
+  std::size_t waiting_ HNX_GUARDED_BY(mutex_) = 0;
+  std::uint64_t failures_ HNX_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace hnx::coordinator

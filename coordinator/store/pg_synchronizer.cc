@@ -56,26 +56,29 @@ Result<PgSynchronizer::Recorded> PgSynchronizer::Record(const WorkerReport& repo
         if (recorded.current) {
           LoseUnlistedShards(transaction, report);
           RecordCopies(transaction, report);
-          TakeJobReports(transaction, report, limits_, policy_, random);
+          recorded.failures = TakeJobReports(transaction, report, limits_, policy_, random);
         }
         CrashPoint("coordinator.before_record");
         return recorded;
       });
   if (outcome.has_value()) {
     CrashPoint("coordinator.after_record");
+    tell_({.jobs_leased = 0, .failures = std::move(outcome->failures)});
   }
   return outcome;
 }
 
 Result<DesiredState> PgSynchronizer::Answer(const WorkerReport& report, Recorded recorded) {
+  std::uint64_t jobs_leased = 0;
   auto outcome = RunTransaction(
       pool_, "find work for worker " + report.worker_name,
       [&](PgTransaction& transaction) -> Result<DesiredState> {
+        jobs_leased = 0;
         DesiredState desired;
         const WorkerStanding standing = StandingOf(transaction, report);
         desired.drain = standing.drain;
         if (recorded.current && report.mirrors && !report.draining && standing.gets_work()) {
-          LeaseJobs(transaction, report, limits_);
+          jobs_leased = LeaseJobs(transaction, report, limits_);
         }
         desired.jobs = JobsOfWorker(transaction, report.worker_id);
         desired.hosts =
@@ -101,6 +104,7 @@ Result<DesiredState> PgSynchronizer::Answer(const WorkerReport& report, Recorded
       });
   if (outcome.has_value()) {
     outcome->drives = std::move(recorded.drives);
+    tell_({.jobs_leased = jobs_leased, .failures = {}});
   }
   return outcome;
 }

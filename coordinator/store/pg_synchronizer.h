@@ -3,7 +3,10 @@
 // message is answered and changes nothing. Thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <random>
+#include <utility>
 
 #include "base/mutex.h"
 #include "base/result.h"
@@ -13,6 +16,12 @@
 #include "coordinator/store/pg_pool.h"
 
 namespace hnx::coordinator {
+
+// What one call of a worker brought about, for whoever counts.
+struct SynchronizeNews {
+  std::uint64_t jobs_leased = 0;
+  FailureCounts failures;
+};
 
 class PgSynchronizer {
  public:
@@ -24,12 +33,15 @@ class PgSynchronizer {
   // kAborted, kFailedPrecondition: as the protocol says. kUnavailable: nothing may have happened;
   // the worker repeats its state with the next call.
   Result<DesiredState> Synchronize(const WorkerReport& report);
+  // `tell` is called with what is committed, by any thread. Before the first Synchronize.
+  void OnNews(std::function<void(const SynchronizeNews&)> tell) { tell_ = std::move(tell); }
 
  private:
   struct Recorded {
     bool current = false;
     std::vector<DesiredDrive> drives;
     std::optional<DesiredPublish> publish_after;  // the index's batch and head
+    FailureCounts failures;
   };
   Result<Recorded> Record(const WorkerReport& report);
   Result<DesiredState> Answer(const WorkerReport& report, Recorded recorded);
@@ -39,6 +51,7 @@ class PgSynchronizer {
   const JobLimits limits_;
   const FailurePolicyOptions policy_;
   const HostLimits host_limits_;
+  std::function<void(const SynchronizeNews&)> tell_ = [](const SynchronizeNews&) {};
   Mutex mutex_;
   std::mt19937_64 random_ HNX_GUARDED_BY(mutex_);
 };

@@ -35,10 +35,14 @@ class PgConnection {
   pqxx::connection& get() { return connection_; }
   bool used() const { return used_; }
   void set_used() { used_ = true; }
+  // When it was taken from the pool, with the time that connecting took.
+  std::chrono::steady_clock::time_point taken_at() const { return taken_at_; }
+  void set_taken_at(std::chrono::steady_clock::time_point at) { taken_at_ = at; }
 
  private:
   pqxx::connection connection_;
   bool used_ = false;
+  std::chrono::steady_clock::time_point taken_at_;
 };
 
 class PgTransaction {

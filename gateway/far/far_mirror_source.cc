@@ -43,11 +43,11 @@ FarMirrorSource::FarMirrorSource(FarMirror& mirror, FarMirrorSourceOptions optio
       begin_(clock.Steady()) {
   metrics.GaugeFunction("hnx_gateway_peers", "Connections to peers",
                         [this] { return static_cast<double>(mirror_.connections()); });
-  metrics.GaugeFunction("hnx_gateway_peers_received_bytes",
-                        "Bytes that came from peers since the start, all that they say",
-                        [this] { return static_cast<double>(mirror_.traffic().bytes_in); });
-  metrics.GaugeFunction("hnx_gateway_peers_sent_bytes", "Bytes that went to peers since the start",
-                        [this] { return static_cast<double>(mirror_.traffic().bytes_out); });
+  metrics.CounterFunction("hnx_gateway_peers_received_bytes_total",
+                          "Bytes that came from peers, all that they say",
+                          [this] { return static_cast<double>(mirror_.traffic().bytes_in); });
+  metrics.CounterFunction("hnx_gateway_peers_sent_bytes_total", "Bytes that went to peers",
+                          [this] { return static_cast<double>(mirror_.traffic().bytes_out); });
   metrics.GaugeFunction("hnx_gateway_index_peers", "Peers that have the index drive",
                         [this] { return static_cast<double>(index_peers_); });
   metrics.GaugeFunction(

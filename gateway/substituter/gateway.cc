@@ -37,6 +37,9 @@ class KeptRequest final : public ServerRequest {
   std::map<std::string, std::string> headers_;
 };
 
+// Counts what is not among the few that we answer.
+constexpr int kOtherStatus = 0;
+
 bool AsksSource(RouteKind kind) {
   switch (kind) {
     case RouteKind::kNarInfo:
@@ -92,6 +95,9 @@ Gateway::RouteMetrics Gateway::MakeMetrics(RouteKind kind) {
         status, metrics_.Counter("hnx_gateway_requests_total", "Requests answered",
                                  {{"handler", handler}, {"code", std::to_string(status)}}));
   }
+  made.requests.emplace(kOtherStatus,
+                        metrics_.Counter("hnx_gateway_requests_total", "Requests answered",
+                                         {{"handler", handler}, {"code", "other"}}));
   return made;
 }
 
@@ -127,10 +133,8 @@ ServerResponse Gateway::AnswerNow(const ServerRequest& request, const Route& rou
 void Gateway::Count(const ServerResponse& response, const Route& route, bool is_get,
                     Clock::SteadyTime begin) {
   auto& measured = route_metrics_.at(static_cast<std::size_t>(route.kind));
-  if (const auto counter = measured.requests.find(response.effective_status());
-      counter != measured.requests.end()) {
-    counter->second.Add();
-  }
+  const auto counter = measured.requests.find(response.effective_status());
+  (counter != measured.requests.end() ? counter->second : measured.requests.at(kOtherStatus)).Add();
   if (is_get) {
     measured.bytes.Add(static_cast<double>(response.body_bytes()));
   }

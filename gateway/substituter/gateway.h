@@ -44,7 +44,7 @@ class Gateway {
 
  private:
   struct RouteMetrics {
-    // By status; one of the few that we answer.
+    // By status: the few that we answer, and one for all others.
     std::map<int, http::MetricCounter> requests;
     http::MetricCounter bytes;
     http::MetricHistogram seconds;

@@ -14,6 +14,7 @@
 #include "http/copied_region.h"
 #include "http/listen_socket.h"
 #include "http/parked_connections.h"
+#include "http/percent.h"
 #include "http/work_pool.h"
 
 namespace hnx::http {
@@ -34,6 +35,14 @@ class MhdRequest final : public ServerRequest {
   std::optional<std::string_view> Header(const char* name) const override {
     const char* value = ::MHD_lookup_connection_value(connection_, MHD_HEADER_KIND, name);
     return value == nullptr ? std::nullopt : std::optional<std::string_view>(value);
+  }
+  std::optional<std::string> Argument(const char* name) const override {
+    const char* value = ::MHD_lookup_connection_value(connection_, MHD_GET_ARGUMENT_KIND, name);
+    if (value == nullptr) {
+      return std::nullopt;
+    }
+    auto decoded = PercentDecode(value);
+    return decoded.has_value() ? std::optional(*std::move(decoded)) : std::nullopt;
   }
 
  private:

@@ -57,6 +57,8 @@ class ServerRequest {
   virtual std::string_view path() const = 0;
   // The first header of that name (any case). Valid during the handler's call.
   virtual std::optional<std::string_view> Header(const char* name) const = 0;
+  // The value of ?name=value in the query, percent-decoded; nothing when it is absent or malformed.
+  virtual std::optional<std::string> Argument(const char* /*name*/) const { return std::nullopt; }
 };
 
 // Bytes of a file. The descriptor is closed when the last byte was sent or the client has left; so

@@ -2,7 +2,34 @@
 
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 namespace hnx::http {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+ServerResponse JsonResponse(int status, const Json& value) {
+  ServerResponse response;
+  response.status = status;
+  response.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
+  response.body = value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return response;
+}
+
+}  // namespace
+
+ServerResponse ReadyResponse(const std::vector<ReadyItem>& items) {
+  bool all = true;
+  Json checks = Json::array();
+  for (const ReadyItem& item : items) {
+    const bool ready = item.reason.empty();
+    all = all && ready;
+    checks.push_back({{"name", item.name}, {"ready", ready}, {"reason", item.reason}});
+  }
+  return JsonResponse(all ? 200 : 503,
+                      {{"status", all ? "ready" : "not ready"}, {"checks", checks}});
+}
 
 std::optional<ServerResponse> AnswerHealth(std::string_view path, const MetricsRegistry& metrics,
                                            const ReadyCheck& ready) {
@@ -13,12 +40,10 @@ std::optional<ServerResponse> AnswerHealth(std::string_view path, const MetricsR
     return response;
   }
   if (path == "/healthz") {
-    return TextResponse(200, "ok\n");
+    return JsonResponse(200, {{"status", "alive"}});
   }
   if (path == "/readyz") {
-    const auto is_ready = ready();
-    return is_ready ? TextResponse(200, "ready\n")
-                    : TextResponse(503, "not ready: " + is_ready.error().message + "\n");
+    return ReadyResponse(ready());
   }
   return std::nullopt;
 }

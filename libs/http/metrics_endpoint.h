@@ -1,8 +1,9 @@
 // MetricsEndpoint: the port beside a program's work that says how it is:
 //
 //   /metrics   all metrics, Prometheus' text format
-//   /healthz   200 while the process runs
-//   /readyz    200 when `ready` says so, else 503 with its reason
+//   /healthz   200 while the process runs: {"status":"alive"}
+//   /readyz    200 when all that it needs is there, else 503; which, and why not, in JSON:
+//              {"status":"not ready","checks":[{"name":"drives","ready":false,"reason":"..."}]}
 //
 // Says nothing else and holds no secrets.
 #pragma once
@@ -11,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "http/http_server.h"
@@ -18,8 +20,16 @@
 
 namespace hnx::http {
 
-// The error's message is the reason shown.
-using ReadyCheck = std::function<Result<void>()>;
+// One thing that a program needs to do its work.
+struct ReadyItem {
+  std::string name;      // stable word
+  std::string reason{};  // why it is not there; empty: it is
+};
+// Thread-safe; must not wait.
+using ReadyCheck = std::function<std::vector<ReadyItem>()>;
+
+// As JSON, with 200 or 503.
+ServerResponse ReadyResponse(const std::vector<ReadyItem>& items);
 
 // The answer for one of the three paths, nothing for others: for programs that have a server
 // already.

@@ -11,7 +11,8 @@
 namespace hnx::rpc {
 
 Result<std::unique_ptr<Server>> Server::Start(const std::string& address,
-                                              const std::vector<grpc::Service*>& services) {
+                                              const std::vector<grpc::Service*>& services,
+                                              CallObserver observer) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
@@ -25,6 +26,11 @@ Result<std::unique_ptr<Server>> Server::Start(const std::string& address,
   builder.SetMaxSendMessageSize(kMessageBytesMax);
   for (grpc::Service* service : services) {
     builder.RegisterService(service);
+  }
+  if (observer) {
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> factories;
+    factories.push_back(ObserveCalls(std::move(observer)));
+    builder.experimental().SetInterceptorCreators(std::move(factories));
   }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {

@@ -10,15 +10,17 @@
 #include <grpcpp/server.h>
 
 #include "base/result.h"
+#include "rpc/call_observer.h"
 
 namespace hnx::rpc {
 
 class Server {
  public:
   // Listens on `address` ("127.0.0.1:7070"; port 0 takes a free one). The services must outlive the
-  // server. kUnavailable: the address cannot be had.
+  // server. `observer` may be empty. kUnavailable: the address cannot be had.
   static Result<std::unique_ptr<Server>> Start(const std::string& address,
-                                               const std::vector<grpc::Service*>& services);
+                                               const std::vector<grpc::Service*>& services,
+                                               CallObserver observer = {});
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -22,15 +22,18 @@ export function serveMetrics ({ host, port }, bridge) {
 
 function answer (request, bridge) {
   const text = (status, body) => ({ status, type: 'text/plain; charset=utf-8', body })
+  const json = (status, value) => ({ status, type: 'application/json', body: JSON.stringify(value) + '\n' })
   if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET and HEAD\n')
   switch (request.url.split('?')[0]) {
     case '/metrics':
       return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: renderMetrics(bridge) }
     case '/healthz':
-      return text(200, 'ok\n')
+      return json(200, { status: 'alive' })
     case '/readyz': {
-      const away = bridge.backEnds.filter((backEnd) => !backEnd.isUp).map(({ socketPath }) => socketPath)
-      return away.length === 0 ? text(200, 'ok\n') : text(503, `no back end at ${away.join(', ')}\n`)
+      const checks = bridge.backEnds.map(({ isUp, socketPath }) =>
+        ({ name: 'back_end', ready: isUp, reason: isUp ? '' : `no back end at ${socketPath}` }))
+      const ready = checks.every((check) => check.ready)
+      return json(ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', checks })
     }
     default:
       return text(404, 'there are /metrics, /healthz and /readyz\n')

@@ -322,7 +322,7 @@ async function index ({ scratch, owns }) {
   gateway.start()
   await until('the gateway answers', FIND_TIMEOUT_MS, () => run(['curl', '-s', `${gateway.url}/nix-cache-info`]).status === 0)
   const first = gateway.get(made.narinfo)
-  const bytes = gateway.metric('hnx_gateway_peers_received_bytes')
+  const bytes = gateway.metric('hnx_gateway_peers_received_bytes_total')
   console.log(`first narinfo after ${first.ms} ms and ${bytes} bytes from peers, peak ${gateway.peakMemoryKb()} kB`)
   checkEqual('its status', first.status, 200)
   check(bytes > 0 && bytes <= INDEX_BYTES_MAX, `${bytes} bytes were fetched`)

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -254,6 +255,31 @@ TEST(TidyTest, EverySourceIsBuilt) {
           << source.path << " is in no CMakeLists.txt";
     }
   }
+}
+
+// Names of metrics in a text, a quote or backtick before each.
+std::set<std::string> MetricNames(const std::vector<std::string>& lines) {
+  static const std::regex name(R"(["'`](hnx_(coordinator|worker|gateway|swarm)_[a-z_]+)["'`])");
+  std::set<std::string> names;
+  for (const std::string& line : lines) {
+    for (std::sregex_iterator at(line.begin(), line.end(), name), end; at != end; ++at) {
+      names.insert((*at)[1]);
+    }
+  }
+  return names;
+}
+
+TEST(TidyTest, TheManualNamesEveryMetricAndNoOther) {
+  std::set<std::string> made = MetricNames(ReadLines(Root() / "swarm/lib/metrics.mjs"));
+  for (const Source& source : Sources()) {
+    if (source.path.ends_with(".cc") || source.path.ends_with(".h")) {
+      if (!source.path.starts_with("tests/") && !source.path.starts_with("bench/")) {
+        made.merge(MetricNames(source.lines));
+      }
+    }
+  }
+  EXPECT_GT(made.size(), 100U);
+  EXPECT_EQ(MetricNames(ReadLines(Root() / "docs/METRICS.md")), made);
 }
 
 }  // namespace

@@ -153,23 +153,24 @@ DriveHeads::Held PeerServer::Acknowledged(const hyper::DriveKey& key,
 }
 
 void PeerServer::ShowMetrics(Metrics& metrics) {
-  const auto show = [&](const std::string& name, const std::string& help, auto read) {
-    metrics.ShowGauge(name, help, [this, read] {
+  using Statistics = hyper::PeerNodeStatistics;
+  const auto reading = [this](auto read) {
+    return [this, read] {
       const auto statistics = node_->Statistics();
       return statistics ? static_cast<double>(read(*statistics)) : 0.0;
-    });
+    };
   };
-  using Statistics = hyper::PeerNodeStatistics;
-  show("hnx_worker_peers", "Peers connected now",
-       [](const Statistics& all) { return all.streams; });
-  show("hnx_worker_peer_sent_bytes", "Bytes sent to peers since the start",
-       [](const Statistics& all) { return all.transport.bytes_out; });
-  show("hnx_worker_peer_blocks_served", "Blocks sent to peers since the start",
-       [](const Statistics& all) { return all.traffic.blocks_up; });
-  show("hnx_worker_peer_connections_refused", "Connections refused by a limit since the start",
-       [](const Statistics& all) { return all.transport.connections_refused; });
-  show("hnx_worker_swarm_bridges", "Swarm bridges connected now",
-       [](const Statistics& all) { return all.swarm.bridges; });
+  metrics.ShowGauge("hnx_worker_peers", "Peers connected now",
+                    reading([](const Statistics& all) { return all.streams; }));
+  metrics.ShowCounter("hnx_worker_peer_sent_bytes_total", "Bytes sent to peers",
+                      reading([](const Statistics& all) { return all.transport.bytes_out; }));
+  metrics.ShowCounter("hnx_worker_peer_blocks_served_total", "Blocks sent to peers",
+                      reading([](const Statistics& all) { return all.traffic.blocks_up; }));
+  metrics.ShowCounter(
+      "hnx_worker_peer_connections_refused_total", "Connections refused by a limit",
+      reading([](const Statistics& all) { return all.transport.connections_refused; }));
+  metrics.ShowGauge("hnx_worker_swarm_bridges", "Swarm bridges connected now",
+                    reading([](const Statistics& all) { return all.swarm.bridges; }));
 }
 
 }  // namespace hnx::worker

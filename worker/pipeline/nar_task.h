@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/clock.h"
 #include "http/http_error.h"
 #include "nix/nar_file_verifier.h"
 #include "worker/nar_unit.h"
@@ -31,6 +32,8 @@ struct NarTask {
   int generation = 0;
   std::deque<Chunk> chunks;
   std::uint64_t buffered_bytes = 0;
+  Clock::SteadyTime fetch_began;
+  std::uint64_t received_bytes = 0;  // of this fetch, repeated parts included
   bool paused = false;
   bool restarted = false;  // the object comes again from its first byte
   bool cancelled = false;
@@ -42,6 +45,7 @@ struct NarTask {
   bool streaming = false;
   bool sent_any = false;  // the shard has a part of it
   std::unique_ptr<nix::NarFileVerifier> verifier;
+  Clock::SteadyTime::duration decoding{0};
 };
 
 }  // namespace hnx::worker

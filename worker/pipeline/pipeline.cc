@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/service.h"
+#include "http/redirect_rules.h"
 #include "nix/reject_reason.h"
 
 namespace hnx::worker {
@@ -120,6 +121,7 @@ void Pipeline::Pump() {
       waiting_.pop_front();
       task->fetch = NarTask::Fetch::kRunning;
       ++task->generation;
+      task->fetch_began = Clock::Real().Steady();
       ++fetching_;
       ++sinks_;
       active_.push_back(task);
@@ -160,6 +162,7 @@ Result<http::DataVerdict> Pipeline::OnData(const Task& task, int generation, Byt
   metrics_.CountFetched(bytes.size());
   outcomes_.OnProgress(task->unit.ref.job_id, bytes.size());
   MutexLock lock(mutex_);
+  task->received_bytes += bytes.size();
   if (task->generation != generation || task->cancelled || task->ended) {
     return http::DataVerdict::kContinue;
   }
@@ -185,8 +188,12 @@ void Pipeline::OnRestart(const Task& task, int generation) {
 }
 
 void Pipeline::OnFetched(const Task& task, int generation, http::DownloadOutcome outcome) {
+  const auto url = http::ParseHttpUrl(task->unit.url);
   MutexLock lock(mutex_);
   --fetching_;
+  metrics_.CountTransfer(url ? url->host : "file",
+                         nix::CompressionName(task->unit.expectation.compression),
+                         task->received_bytes, Clock::Real().Steady() - task->fetch_began);
   if (task->generation == generation) {
     task->transfer.reset();
     task->paused = false;
@@ -345,7 +352,9 @@ Result<void> Pipeline::FeedChunks(NarTask& task) {
 Result<void> Pipeline::DecodeAndSend(NarTask& task, Chunk chunk, std::vector<Chunk>* kept) {
   const auto began = Clock::Real().Steady();
   auto fed = task.verifier->Feed(chunk.bytes);
-  metrics_.CountDecoded(chunk.bytes.size(), Clock::Real().Steady() - began);
+  const auto took = Clock::Real().Steady() - began;
+  task.decoding += took;
+  metrics_.CountDecoded(chunk.bytes.size(), took);
   HNX_TRY(fed);
   if (task.streaming) {
     task.sent_any = true;
@@ -366,6 +375,7 @@ Result<void> Pipeline::Finish(NarTask& task, std::vector<Chunk> kept) {
   entry.file_hash_drift = verdict.file_hash_drift;
   entry.ref = task.unit.ref;
   task.verifier.reset();
+  metrics_.ObserveDecode(task.decoding);
   if (task.streaming) {
     task.shard->StreamFinish(std::move(entry));
     task.shard->Unreserve();
@@ -414,6 +424,8 @@ void Pipeline::End(const Task& task) {
 void Pipeline::EndWith(const Task& task, const Error& error) {
   AbandonStream(*task);
   const auto reason = nix::ReasonOf(error);
+  const std::string word = reason ? std::string(nix::RejectReasonName(*reason)) : "verify-failed";
+  metrics_.CountRefused(word);
   const int retries = reason ? nix::RetriesMax(*reason) : 0;
   std::shared_ptr<Transfer> transfer;
   bool again = false;
@@ -432,7 +444,6 @@ void Pipeline::EndWith(const Task& task, const Error& error) {
     Log("verify")->info("{}: {}; it is fetched once more", task->unit.file, error.message);
     return;
   }
-  const std::string word = reason ? std::string(nix::RejectReasonName(*reason)) : "verify-failed";
   metrics_.CountFailed(word);
   Log("verify")->warn("{} ({}): {}", task->unit.store_path, word, error.message);
   // Bytes that were refused as often as their reason allows are wrong, however transient one such

@@ -119,6 +119,11 @@ ShardState ShardWriter::State() const {
   return state;
 }
 
+bool ShardWriter::readable() const {
+  MutexLock lock(mutex_);
+  return fresh_ || ledger_.has_value();
+}
+
 bool ShardWriter::Confirmed() const {
   MutexLock lock(mutex_);
   if (!ledger_) {
@@ -322,7 +327,9 @@ void ShardWriter::Handle(Put& put) {
     environment_.outcomes.OnStored(put.entry.ref);
     return;
   }
+  const auto began = Clock::Real().Steady();
   auto done = (*drive)->PutNar(put.entry, put.chunks);
+  environment_.metrics.ObserveAppend(Clock::Real().Steady() - began);
   if (!done.has_value()) {
     Fail(put.entry, done.error());
     FailStaged(done.error());

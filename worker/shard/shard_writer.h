@@ -97,6 +97,8 @@ class ShardWriter {
 
   // -- For the Synchronize loop
   ShardState State() const HNX_EXCLUDES(mutex_);
+  // Its drive was read, or is yet to be made.
+  bool readable() const HNX_EXCLUDES(mutex_);
   // False while it may hold NARs that the coordinator has not heard of: no work is taken until
   // then.
   bool Confirmed() const HNX_EXCLUDES(mutex_);

@@ -43,7 +43,7 @@ TEST_F(GatewayHttpTest, G2HeadHasTheHeadersOfGetAndNoBody) {
                              "Accept-Ranges", "Content-Encoding"}) {
       EXPECT_EQ(head.Header(name), get.Header(name)) << path << " " << name;
     }
-    EXPECT_EQ(client.Ask(Request("/healthz")).body, "ok\n");
+    EXPECT_EQ(client.Ask(Request("/healthz")).body, "{\"status\":\"alive\"}\n");
   }
 }
 
@@ -121,7 +121,7 @@ TEST_F(GatewayHttpTest, NarsMayBeKeptForEverAndAskedForConditionally) {
   const auto same = client.Ask(Request(nar_path_, "If-None-Match: " + etag + "\r\n"), false);
   EXPECT_EQ(same.status, 304);
   EXPECT_EQ(same.Header("ETag"), etag);
-  EXPECT_EQ(client.Ask(Request("/healthz")).body, "ok\n");
+  EXPECT_EQ(client.Ask(Request("/healthz")).body, "{\"status\":\"alive\"}\n");
 }
 
 TEST_F(GatewayHttpTest, ManyClientsReadWhileTheMirrorGrows) {

@@ -254,8 +254,9 @@ TEST_F(HttpServerTest, SaysWhyItCannotListen) {
 TEST_F(HttpServerTest, TheMetricsEndpointSaysHealthAndNothingElse) {
   MetricsRegistry metrics;
   metrics.Counter("test_things_total", "Things").Add(3);
-  auto endpoint = MetricsEndpoint::Start(
-      "127.0.0.1:0", metrics, []() -> Result<void> { return Unavailable("no database"); });
+  auto endpoint = MetricsEndpoint::Start("127.0.0.1:0", metrics, [] {
+    return std::vector<ReadyItem>{{.name = "disk"}, {.name = "database", .reason = "no"}};
+  });
   ASSERT_TRUE(endpoint) << endpoint.error().message;
   const auto address = (*endpoint)->address();
   RawClient client(std::stoi(address.substr(address.rfind(':') + 1)));
@@ -263,7 +264,10 @@ TEST_F(HttpServerTest, TheMetricsEndpointSaysHealthAndNothingElse) {
   EXPECT_EQ(client.Ask(Request("/healthz")).status, 200);
   const auto ready = client.Ask(Request("/readyz"));
   EXPECT_EQ(ready.status, 503);
-  EXPECT_EQ(ready.body, "not ready: no database\n");
+  EXPECT_EQ(ready.body,
+            "{\"status\":\"not ready\",\"checks\":["
+            "{\"name\":\"disk\",\"ready\":true,\"reason\":\"\"},"
+            "{\"name\":\"database\",\"ready\":false,\"reason\":\"no\"}]}\n");
   EXPECT_EQ(client.Ask(Request("/x")).status, 404);
 }
 

@@ -76,7 +76,10 @@ test('while the back end is away nobody is let in, and after a while its topics 
   }
   assert.ok(values.get(refused) >= 1, 'whoever comes meanwhile is refused')
   assert.equal(values.get('hnx_swarm_back_end_connected'), 0)
-  assert.equal((await fetch(new URL('/readyz', url))).status, 503)
+  const ready = await fetch(new URL('/readyz', url))
+  assert.equal(ready.status, 503)
+  assert.deepEqual(await ready.json(), { status: 'not ready',
+    checks: [{ name: 'back_end', ready: false, reason: `no back end at ${s.file('c++.sock')}` }] })
   assert.equal((await fetch(new URL('/healthz', url))).status, 200)
 
   await bridge.logged(/leaving its topics/)

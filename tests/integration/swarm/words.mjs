@@ -1,6 +1,7 @@
 // Words that the tests of the swarm bridge are written with: a DHT on this machine, the bridge as a process, and
 // stock peers of hyperswarm's. Nothing sleeps: all waiting is for an event, with a limit.
-import { spawn } from 'node:child_process'
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import fs from 'node:fs'
 import { createRequire } from 'node:module'
@@ -157,6 +158,8 @@ export async function metricsOf (bridge) {
   const line = await bridge.logged(/metrics at /)
   const url = /http:\S+/.exec(line)[0]
   const text = await (await fetch(url)).text()
+  const lint = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
+  assert.equal(lint.status, 0, `promtool: ${lint.error ?? lint.stderr}`)
   const values = new Map()
   for (const row of text.split('\n')) {
     const match = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(row)

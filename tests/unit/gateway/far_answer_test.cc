@@ -104,7 +104,7 @@ class FarAnswerTest : public ::testing::Test {
   const std::string nar_ = "/nar/" + kNarFile;
   FarFakeMirror mirror_;
   http::MetricsRegistry metrics_;
-  Gateway gateway_{mirror_, {}, metrics_, [] { return Result<void>(); }};
+  Gateway gateway_{mirror_, {}, metrics_, [] { return std::vector<http::ReadyItem>(); }};
 };
 
 TEST_F(FarAnswerTest, CacheInfoAndBadPathsWaitForNobody) {

@@ -63,8 +63,10 @@ class GatewayTest : public ::testing::Test {
 
   FakeMirror mirror_;
   http::MetricsRegistry metrics_;
-  Result<void> ready_;
-  Gateway gateway_{mirror_, {.index_id = "abc"}, metrics_, [this] { return ready_; }};
+  std::string trouble_;
+  Gateway gateway_{mirror_, {.index_id = "abc"}, metrics_, [this] {
+                     return std::vector<http::ReadyItem>{{.name = "mirror", .reason = trouble_}};
+                   }};
   const std::string narinfo_ = "/" + kHash + ".narinfo";
   const std::string nar_ = "/nar/" + kNarFile;
 };
@@ -189,7 +191,7 @@ TEST_F(GatewayTest, G8CacheInfoIsAlwaysThere) {
 
 TEST_F(GatewayTest, G8ThePriorityStaysBetween30And39) {
   EXPECT_EQ(CacheInfoText(39), "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 39\n");
-  Gateway eager(mirror_, {.priority = 1}, metrics_, [] { return Result<void>(); });
+  Gateway eager(mirror_, {.priority = 1}, metrics_, [] { return std::vector<http::ReadyItem>(); });
   EXPECT_EQ(eager.Answer(FakeRequest("/nix-cache-info")).prepared->body(), CacheInfoText(30));
 }
 
@@ -243,11 +245,13 @@ TEST_F(GatewayTest, ThePageShowsHowToUseItAndNoScripts) {
 TEST_F(GatewayTest, HealthFollowsReadiness) {
   EXPECT_EQ(StatusOf("/healthz"), 200);
   EXPECT_EQ(StatusOf("/readyz"), 200);
-  ready_ = Unavailable("no drive");
+  trouble_ = "no drive";
   EXPECT_EQ(StatusOf("/healthz"), 200);
   const auto response = Get("/readyz");
   EXPECT_EQ(response.status, 503);
-  EXPECT_NE(response.body.find("no drive"), std::string::npos);
+  EXPECT_EQ(response.body,
+            "{\"status\":\"not ready\",\"checks\":[{\"name\":\"mirror\",\"ready\":false,"
+            "\"reason\":\"no drive\"}]}\n");
 }
 
 TEST_F(GatewayTest, MetricsCountByHandlerAndCode) {
