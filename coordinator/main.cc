@@ -3,6 +3,7 @@
 #include "cli/program.h"
 #include "cli/stop_signal.h"
 #include "coordinator/cli/client_commands.h"
+#include "coordinator/rescan/rescan_command.h"
 #include "coordinator/serve.h"
 
 int main(int argc, char** argv) {
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
       "coordinator migrate --database postgresql://mirror@db/mirror --dry-run");
   hnx::coordinator::AddMigrateOptions(migrate, migrate_options);
 
+  hnx::coordinator::AddRescanCommand(program);
   hnx::coordinator::AddClientCommands(program);
   return program.Main(argc, argv);
 }

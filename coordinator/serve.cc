@@ -1,7 +1,6 @@
 #include "coordinator/serve.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <random>
@@ -12,7 +11,7 @@
 #include "base/log.h"
 #include "coordinator/channel/channel_follower.h"
 #include "coordinator/channel/channel_resolver.h"
-#include "coordinator/database/private_postgres.h"
+#include "coordinator/database/open_database.h"
 #include "coordinator/maintenance/maintenance.h"
 #include "coordinator/page/coordinator_metrics.h"
 #include "coordinator/page/overview_service.h"
@@ -24,6 +23,7 @@
 #include "coordinator/store/pg_hit_store.h"
 #include "coordinator/store/pg_migrations.h"
 #include "coordinator/store/pg_overview_store.h"
+#include "coordinator/store/pg_rescan_store.h"
 #include "coordinator/store/pg_walk_store.h"
 #include "coordinator/upstream/upstream_set.h"
 #include "coordinator/walk/breaker_probe.h"
@@ -39,21 +39,6 @@ namespace {
 constexpr std::chrono::milliseconds kStopGrace{3'000};
 constexpr std::chrono::milliseconds kNarInfoHeadMax{20'000};
 constexpr int kMirrorPriority = 35;  // before cache.nixos.org's 40
-
-struct Database {
-  std::unique_ptr<PrivatePostgres> postgres;  // null: somebody else's
-  std::string uri;
-};
-
-Result<Database> OpenDatabase(const std::string& uri, const std::string& data) {
-  if (!uri.empty()) {
-    return Database{.postgres = nullptr, .uri = uri};
-  }
-  HNX_ASSIGN_OR_RETURN(auto postgres, PrivatePostgres::Start(
-                                          {.directory = std::filesystem::path(data) / "postgres"}));
-  std::string connection = postgres->connection_string();
-  return Database{.postgres = std::move(postgres), .uri = std::move(connection)};
-}
 
 Result<void> BringUpToDate(const std::string& uri, bool no_migrate) {
   HNX_ASSIGN_OR_RETURN(const MigrationPlan plan, no_migrate ? PlanMigrations(uri) : Migrate(uri));
@@ -127,6 +112,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   PgPool pool(database.uri,
               {.connections_max = options.connections_max,
                .on_transaction = [&metrics](auto took) { metrics.ObserveTransaction(took); }});
+  HNX_TRY(PgRescanStore::CheckFinished(pool));
   const std::string replica = ReplicaName();
   PgLeader leader(pool, replica);
   PgWalkStore walk_store(pool, leader, options.upstream_limits, "walk of " + replica);

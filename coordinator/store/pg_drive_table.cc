@@ -12,6 +12,7 @@
 #include "coordinator/store/pg_head.h"
 #include "coordinator/store/pg_host_table.h"
 #include "coordinator/store/pg_shard_losses.h"
+#include "coordinator/store/rescan_types.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
 namespace hnx::coordinator {
@@ -62,6 +63,10 @@ Result<std::optional<DesiredDrive>> DriveTable::Shard(const DriveReport& drive) 
     transaction_.Exec(sql::kInsertShard, Binary(drive.key), Binary(drive.content_key),
                       report_.worker_id, Signed(report_.incarnation), Signed(report_.nonce),
                       !drive.head.IsEmpty() && !made_now);
+    row = transaction_.MaybeRow(sql::kLockShard, Binary(drive.key));
+  }
+  if (row && may_change_ && (*row)["worker_id"].as<std::string>() == kUnclaimedWorker) {
+    Claim(*row, drive);
     row = transaction_.MaybeRow(sql::kLockShard, Binary(drive.key));
   }
   if (!row || (*row)["worker_id"].as<std::string>() != report_.worker_id) {
@@ -116,6 +121,19 @@ Result<std::optional<DesiredDrive>> DriveTable::Shard(const DriveReport& drive) 
     answer.drop_files.push_back(file[0].as<std::string>());
   }
   return std::optional(std::move(answer));
+}
+
+// A rescan found the shard in the index, and here is its writer. The lengths are those that the
+// index has published; the worker lists all that it holds, if that is as much. If it is less, the
+// shard was lost.
+void DriveTable::Claim(const pqxx::row& shard, const DriveReport& drive) {
+  const bool whole = drive.head.db_length >= Unsigned(shard["db_length"]) &&
+                     drive.head.content_byte_length >= Unsigned(shard["content_byte_length"]);
+  transaction_.Exec(sql::kClaimShard, shard["id"].as<std::int64_t>(), report_.worker_id,
+                    Signed(report_.incarnation), whole);
+  transaction_.Exec(sql::kDropUnclaimedWorker, std::string(kUnclaimedWorker));
+  Log("shards")->info("shard {}, found in the index, is worker {}'s; it is only read from now on",
+                      EncodeHex(drive.key), report_.worker_name);
 }
 
 // First the entries of retired files go; once that is recorded, their blocks.

@@ -26,6 +26,7 @@ class DriveTable {
   Result<std::optional<DesiredDrive>> Shard(const DriveReport& drive);
 
  private:
+  void Claim(const pqxx::row& shard, const DriveReport& drive);
   void StoreEntries(std::int64_t shard, const std::vector<ShardEntry>& entries);
   void EntriesGone(std::int64_t shard, const std::vector<ShardEntry>& entries, bool deleted_only);
   void Retired(std::int64_t shard, const DriveReport& drive, DesiredDrive& answer);

@@ -46,33 +46,10 @@ Result<bool> PgPlanStore::StepIn(PgTransaction& transaction) {
   }
   const auto release = (*row)["id"].as<ReleaseId>();
   const auto phase = static_cast<PlanPhase>((*row)["plan_phase"].as<int>());
-  if (position_.release != release || position_.phase != phase) {
-    position_ = {.release = release, .phase = phase};
-    if (phase == PlanPhase::kLevel) {
-      transaction.Exec(sql::kClearPlanWork);
-    }
+  if (StepBeforeDecision(transaction, release, phase)) {
+    return true;
   }
   switch (phase) {
-    case PlanPhase::kLevel:
-      if (Level(transaction)) {
-        Advance(transaction, PlanPhase::kWatch);
-      }
-      return true;
-    case PlanPhase::kWatch:
-      if (Chunk(transaction, sql::kWatchPaths)) {
-        Advance(transaction, PlanPhase::kBlock);
-      }
-      return true;
-    case PlanPhase::kBlock:
-      if (Block(transaction)) {
-        Advance(transaction, PlanPhase::kNars);
-      }
-      return true;
-    case PlanPhase::kNars:
-      if (Nars(transaction)) {
-        Advance(transaction, PlanPhase::kDecide);
-      }
-      return true;
     case PlanPhase::kDecide:
       return Decide(transaction);
     case PlanPhase::kArm:
@@ -81,12 +58,60 @@ Result<bool> PgPlanStore::StepIn(PgTransaction& transaction) {
         transaction.Exec(sql::kBudgetChanged);
       }
       return true;
-    case PlanPhase::kDone:
+    default:
       break;
   }
   // Walked, planned to the end, and lifted from `planned`: decide again.
   Advance(transaction, PlanPhase::kDecide);
   return true;
+}
+
+bool PgPlanStore::StepBeforeDecision(PgTransaction& transaction, ReleaseId release,
+                                     PlanPhase phase) {
+  if (position_.release != release || position_.phase != phase) {
+    position_ = {.release = release, .phase = phase};
+    if (phase == PlanPhase::kLevel) {
+      transaction.Exec(sql::kClearPlanWork);
+    }
+  }
+  const auto end = [&](bool done, PlanPhase next) {
+    if (done) {
+      Advance(transaction, next);
+    }
+    return true;
+  };
+  switch (phase) {
+    case PlanPhase::kLevel:
+      return end(Level(transaction), PlanPhase::kWatch);
+    case PlanPhase::kWatch:
+      return end(Chunk(transaction, sql::kWatchPaths), PlanPhase::kBlock);
+    case PlanPhase::kBlock:
+      return end(Block(transaction), PlanPhase::kNars);
+    case PlanPhase::kNars:
+      return end(Nars(transaction), PlanPhase::kDecide);
+    case PlanPhase::kDecide:
+    case PlanPhase::kArm:
+    case PlanPhase::kDone:
+      break;
+  }
+  return false;
+}
+
+Result<bool> PgPlanStore::RebuildStep(ReleaseId release) {
+  const Position before = position_;
+  auto outcome = RunTransaction(
+      pool_, "plan a release that was found", [&](PgTransaction& transaction) -> Result<bool> {
+        position_ = before;
+        HNX_TRY(leader_.Lock(transaction));
+        const pqxx::row row =
+            transaction.Row("SELECT plan_phase FROM release WHERE id = $1", release);
+        return StepBeforeDecision(transaction, release,
+                                  static_cast<PlanPhase>(row["plan_phase"].as<int>()));
+      });
+  if (!outcome.has_value()) {
+    position_ = {};  // begin the phase again
+  }
+  return outcome;
 }
 
 void PgPlanStore::Advance(PgTransaction& transaction, PlanPhase phase) {
@@ -228,6 +253,7 @@ Result<bool> PgPlanStore::BlockStep() {
                           } else {
                             Collect(causes, transaction.Exec(sql::kLiftCause, path), "id");
                             transaction.Exec(sql::kBudgetChanged);
+                            transaction.Exec(sql::kReopenUnread);
                           }
                           for (const std::int64_t cause : causes) {
                             transaction.Exec(sql::kSpreadCause, cause);

@@ -41,6 +41,9 @@ class PgPlanStore {
 
   // One chunk of planning; false: there is nothing to plan now.
   Result<bool> PlanStep();
+  // For a release that a rescan brought back: one chunk of what comes before the decision. False:
+  // done.
+  Result<bool> RebuildStep(ReleaseId release);
   // Carries one change of a failed path to what needs it; false: there is none.
   Result<bool> BlockStep();
 
@@ -52,6 +55,8 @@ class PgPlanStore {
     bool filled = false;  // kLevel: every path without a depth is in plan_work
   };
   Result<bool> StepIn(PgTransaction& transaction);
+  // The step that the release's phase asks for; false: there is none before the decision.
+  bool StepBeforeDecision(PgTransaction& transaction, ReleaseId release, PlanPhase phase);
   bool Level(PgTransaction& transaction);
   // One chunk by a statement that answers the chunk's end; true: the end of the release.
   bool Chunk(PgTransaction& transaction, std::string_view statement);

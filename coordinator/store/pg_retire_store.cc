@@ -82,7 +82,7 @@ Result<PgRetireStore::Did> PgRetireStore::StepIn(PgTransaction& transaction) {
   }
   HNX_ASSIGN_OR_RETURN(const Did unlisted, UnlistPaths(transaction));
   if (ends(unlisted) || (running && ends(UnlinkNars(transaction))) ||
-      ends(ForgetNars(transaction))) {
+      (running && ends(UnlinkUnnamed(transaction))) || ends(ForgetNars(transaction))) {
     return Did::kSomething;
   }
   if (running && !waits) {
@@ -288,6 +288,28 @@ PgRetireStore::Did PgRetireStore::UnlinkNars(PgTransaction& transaction) {
     }
   }
   transaction.Exec(sql::kMarkUnlinked, TextArray(leaving), TextArray(linked), batch);
+  if (!links.empty()) {
+    BatchBuilder(transaction, description_, batch, {}, {}).Remove(links);
+  }
+  return Did::kSomething;
+}
+
+// Links that a rescan found in the index, and no narinfo that names them.
+PgRetireStore::Did PgRetireStore::UnlinkUnnamed(PgTransaction& transaction) {
+  const std::vector<std::string> due = Texts(transaction.Exec(
+      sql::kDueRescannedLinks, MillisecondsOf(options_.retire_after), options_.batch_paths_max));
+  if (due.empty()) {
+    return Did::kNothing;
+  }
+  const std::int64_t batch = NextBatch(transaction);
+  if (batch == 0) {
+    return Did::kWaits;
+  }
+  std::vector<std::string> links;
+  for (const std::string& file :
+       Texts(transaction.Exec(sql::kDropRescannedLinks, TextArray(due)))) {
+    links.push_back(mirror::NarPath(file));
+  }
   if (!links.empty()) {
     BatchBuilder(transaction, description_, batch, {}, {}).Remove(links);
   }

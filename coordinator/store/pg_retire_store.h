@@ -60,6 +60,7 @@ class PgRetireStore {
   Result<std::vector<std::string>> TakePaths(PgTransaction& transaction,
                                              std::vector<PathId>& taken);
   Did UnlinkNars(PgTransaction& transaction);
+  Did UnlinkUnnamed(PgTransaction& transaction);
   Did ForgetNars(PgTransaction& transaction);
   // The number of the next batch; 0: the log is far enough ahead of the index, or there is none.
   std::int64_t NextBatch(PgTransaction& transaction);

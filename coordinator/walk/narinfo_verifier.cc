@@ -21,14 +21,13 @@ Sha256 DigestOf(const nix::Hash& hash) {
 
 }  // namespace
 
-Result<VerifiedNarInfo> VerifyForWalk(const FrontierPath& path, const std::string& content,
-                                      const WalkPolicy& policy) {
-  HNX_ASSIGN_OR_RETURN(const nix::StorePathHash hash, nix::StorePathHash::Parse(path.hash));
+Result<VerifiedNarInfo> VerifyNarInfoText(const std::string& hash, const std::string& content,
+                                          const WalkPolicy& policy) {
+  HNX_ASSIGN_OR_RETURN(const nix::StorePathHash requested, nix::StorePathHash::Parse(hash));
   HNX_ASSIGN_OR_RETURN(const nix::NarInfo info,
-                       nix::NarInfo::Parse(content, hash, policy.nar_info));
+                       nix::NarInfo::Parse(content, requested, policy.nar_info));
   HNX_TRY(nix::VerifyNarInfo(info, policy.keys, policy.trust));
   VerifiedNarInfo verified;
-  verified.path = path.path;
   verified.name = info.store_path().name();
   verified.content = info.text();
   verified.url = info.url();
@@ -42,11 +41,18 @@ Result<VerifiedNarInfo> VerifyForWalk(const FrontierPath& path, const std::strin
   }
   verified.file_size = info.file_size().value_or(0);
   for (const nix::StorePath& reference : info.references()) {
-    if (reference.hash_part() != path.hash) {
+    if (reference.hash_part() != hash) {
       verified.references.push_back(
           {std::string(reference.hash_part()), std::string(reference.name())});
     }
   }
+  return verified;
+}
+
+Result<VerifiedNarInfo> VerifyForWalk(const FrontierPath& path, const std::string& content,
+                                      const WalkPolicy& policy) {
+  HNX_ASSIGN_OR_RETURN(VerifiedNarInfo verified, VerifyNarInfoText(path.hash, content, policy));
+  verified.path = path.path;
   if (verified.name != path.name) {
     Log("walk")->warn("{} is called '{}' by its signed narinfo, '{}' by who named it", path.hash,
                       verified.name, path.name);

@@ -38,7 +38,10 @@ class WalkAnswerSink {
   virtual void Take(WalkAnswer answer) = 0;
 };
 
-// Parses and checks one narinfo. Pure.
+// Parses and checks the narinfo of the store path with this hash; `path` is left out. Pure.
+Result<VerifiedNarInfo> VerifyNarInfoText(const std::string& hash, const std::string& content,
+                                          const WalkPolicy& policy);
+// The same for a path that somebody named.
 Result<VerifiedNarInfo> VerifyForWalk(const FrontierPath& path, const std::string& content,
                                       const WalkPolicy& policy);
 

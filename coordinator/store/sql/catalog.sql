@@ -41,13 +41,19 @@ FROM release_nar rn JOIN nar n ON n.id = rn.nar_id
 WHERE rn.release_id = $1 AND NOT EXISTS (SELECT FROM release_nar o WHERE o.release_id = $2 AND o.nar_id = rn.nar_id)
 
 -- name: FindReleaseArtifact
--- The file at path $2 of the index, as the newest manifest batch of the release that the index holds has it.
-SELECT o.artifact_id
+-- The file at path $2 of the index, as the newest manifest batch of the release that the index holds has it. A release
+-- that a rescan found has no such batch in this log.
+SELECT f.artifact_id
 FROM release r JOIN release s ON s.channel = r.channel AND s.name = r.name
-     JOIN publish_operation o ON o.batch = s.settle_batch CROSS JOIN mirror m
-WHERE r.id = $1 AND o.path = $2 AND o.kind = 'put_artifact' AND o.batch <= m.published_batch
-      AND s.state::text NOT IN ('retiring', 'retired')
-ORDER BY o.batch DESC LIMIT 1
+     CROSS JOIN LATERAL (
+         SELECT o.artifact_id, o.batch FROM publish_operation o
+         WHERE o.batch = s.settle_batch AND o.path = $2 AND o.kind = 'put_artifact'
+         UNION ALL
+         SELECT x.artifact_id, x.batch FROM rescanned_file x
+         WHERE x.release_id = s.id AND x.path = $2 AND x.batch = s.settle_batch) f
+     CROSS JOIN mirror m
+WHERE r.id = $1 AND f.batch <= m.published_batch AND s.state::text NOT IN ('retiring', 'retired')
+ORDER BY f.batch DESC LIMIT 1
 
 -- name: PinReleases
 -- All submissions of the release.

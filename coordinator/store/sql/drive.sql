@@ -64,15 +64,15 @@ WHERE nar.file = copy.file AND nar.nar_hash = copy.nar_hash AND nar.nar_size = c
 RETURNING nar.id
 
 -- name: MoveNarsWithinShard
--- A file that was put again into the shard that counts: its place is the new one.
+-- A file that was put again into the shard that counts: its place is the new one. (And a rescan cannot know the drift.)
 UPDATE nar
 SET blob_byte_offset = e.byte_offset, blob_block_offset = e.block_offset, blob_block_length = e.block_length,
-    file_size = e.byte_length
+    file_size = e.byte_length, file_hash_drift = e.drift
 FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[],
             $9::bigint[])
      AS e(file, nar_hash, nar_size, drift, byte_offset, block_offset, block_length, byte_length)
 WHERE nar.file = e.file AND nar.nar_hash = e.nar_hash AND nar.state = 'stored' AND nar.shard_id = $1
-      AND (nar.blob_byte_offset, nar.blob_block_offset) <> (e.byte_offset, e.block_offset)
+      AND (nar.blob_byte_offset, nar.blob_block_offset, nar.file_hash_drift) <> (e.byte_offset, e.block_offset, e.drift)
 
 -- name: RecordExtraCopies
 INSERT INTO extra_copy (shard_id, file, nar_hash, nar_size, file_hash_drift, blob_byte_offset, blob_block_offset,

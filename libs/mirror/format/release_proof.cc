@@ -42,7 +42,8 @@ UnpublishedPath ReadUnpublished(const Json& item) {
   return {.path = item.at("path").get<std::string>(),
           .state = item.at("state").get<std::string>(),
           .reason = item.value("reason", std::string()),
-          .blocked_by = item.value("blockedBy", std::string())};
+          .blocked_by = item.value("blockedBy", std::string()),
+          .accepted = item.value("accepted", std::string())};
 }
 
 ReleaseManifest ReadFields(const Json& json) {
@@ -53,6 +54,10 @@ ReleaseManifest ReadFields(const Json& json) {
   manifest.channel = json.at("channel").get<std::string>();
   manifest.release = json.at("release").get<std::string>();
   manifest.revision = json.at("revision").get<std::string>();
+  manifest.source_url = json.value("sourceUrl", std::string());
+  manifest.upstream = json.value("upstream", std::string());
+  manifest.submitted_at = json.value("submittedAt", std::string());
+  manifest.settled_at = json.value("settledAt", std::string());
   manifest.match = json.value("match", std::vector<std::string>());
   manifest.exclude = json.value("exclude", std::vector<std::string>());
   manifest.manifest_revision = json.at("manifestRevision").get<std::uint64_t>();

@@ -37,12 +37,17 @@ struct UnpublishedPath {
   std::string state;       // missing, set_aside, left_out, blocked
   std::string reason;      // of the first three
   std::string blocked_by;  // of the fourth
+  std::string accepted;    // why an operator accepted the failure
 };
 
 struct ReleaseManifest {
   std::string channel;
   std::string release;
   std::string revision;
+  std::string source_url;
+  std::string upstream;
+  std::string submitted_at;  // ISO 8601, UTC
+  std::string settled_at;
   std::vector<std::string> match;
   std::vector<std::string> exclude;
   std::uint64_t manifest_revision = 0;
