@@ -78,7 +78,7 @@ ON CONFLICT (nar_hash, upstream_id, url) DO UPDATE
 SET state = CASE WHEN nar.state IN ('missing', 'set_aside') THEN 'wanted' ELSE nar.state END,
     attempts = CASE WHEN nar.state IN ('missing', 'set_aside') THEN 0 ELSE nar.attempts END,
     not_before = CASE WHEN nar.state IN ('missing', 'set_aside') THEN '-infinity' ELSE nar.not_before END,
-    depth = greatest(nar.depth, excluded.depth)
+    depth = least(nar.depth, excluded.depth)
 RETURNING id, file
 
 -- name: MovePathToNar

@@ -134,6 +134,22 @@ TEST_F(SynchronizeTest, SealsADriveWhoseRecordIsGoneButTakesItsFilesOver) {
   EXPECT_EQ(Sql(rebuilt.uri, "SELECT count(*) FROM extra_copy"), "0");
 }
 
+TEST_F(SynchronizeTest, LeasesReferencesBeforeReferrersAndLargeOnesFirstAmongEquals) {
+  Mirror({{.references = {}, .file_size = 100},
+          {.references = {0}, .file_size = 900},
+          {.references = {}, .file_size = 300},
+          {.references = {1, 2}, .file_size = 5'000}});
+  const auto answer = worker_.Call();
+  ASSERT_TRUE(answer.has_value());
+  std::vector<std::string> order;
+  for (const coordinator::DesiredJob& job : answer->jobs) {
+    for (const coordinator::NarUnit& nar : job.nars) {
+      order.push_back(nar.file);
+    }
+  }
+  EXPECT_EQ(order, (std::vector{FileOf(2), FileOf(0), FileOf(1), FileOf(3)}));
+}
+
 TEST_F(SynchronizeTest, GoesOnAfterALostAnswer) {
   Mirror(upstream_);
   ASSERT_TRUE(worker_.Call().has_value());
