@@ -99,7 +99,7 @@ CREATE TRIGGER published_path_came AFTER INSERT ON path
 CREATE TRIGGER published_path_went AFTER DELETE ON path
     FOR EACH ROW WHEN (OLD.state = 'published') EXECUTE FUNCTION published_path_came_or_went();
 
--- As before, and what is published is counted.
+-- As before, and what is published is counted; what is left out counts as such, needs no NAR, and retires if it is there.
 CREATE OR REPLACE FUNCTION path_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     needs_changed boolean;
