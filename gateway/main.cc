@@ -47,11 +47,7 @@ class Serving {
                   .narinfo_cache_bytes_max = options.narinfo_cache_bytes,
                   .index_id = key.id(),
                   .on_nar_info_asked = HitsOf(options)},
-                 metrics, [this] {
-                   const auto ready = refresher_.Ready();
-                   return std::vector<http::ReadyItem>{
-                       {.name = "mirror", .reason = ready ? "" : ready.error().message}};
-                 }) {}
+                 metrics, [this] { return refresher_.ReadyItems(); }) {}
 
   Gateway& gateway() { return gateway_; }
 

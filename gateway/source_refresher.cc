@@ -67,6 +67,11 @@ Result<void> SourceRefresher::Ready() const {
   return {};
 }
 
+std::vector<http::ReadyItem> SourceRefresher::ReadyItems() const {
+  const Result<void> ready = Ready();
+  return {{.name = "mirror", .reason = ready ? "" : ready.error().message}};
+}
+
 double SourceRefresher::SecondsSinceRefresh() const {
   MutexLock lock(mutex_);
   return refreshed_at_ ? std::chrono::duration<double>(clock_.Steady() - *refreshed_at_).count()

@@ -4,12 +4,15 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/service.h"
 #include "gateway/substituter/mirror_source.h"
 #include "http/metrics.h"
+#include "http/metrics_endpoint.h"
 
 namespace hnx::gateway {
 
@@ -27,6 +30,8 @@ class SourceRefresher final : public LoopService {
 
   // An error says why not: no refresh has worked yet, or not for kStaleAfter.
   Result<void> Ready() const;
+  // The same for /readyz.
+  std::vector<http::ReadyItem> ReadyItems() const;
 
  private:
   double SecondsSinceRefresh() const;

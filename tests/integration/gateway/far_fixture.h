@@ -106,8 +106,9 @@ class FarGatewayTest : public MirrorTest {
         far->fallback ? static_cast<MirrorSource&>(*far->fallback) : *far->source;
     far->refresher =
         std::make_unique<SourceRefresher>(served, std::chrono::milliseconds(50), far->metrics);
-    far->gateway = std::make_unique<Gateway>(served, GatewaySettings{}, far->metrics,
-                                             [raw = far.get()] { return raw->refresher->Ready(); });
+    far->gateway =
+        std::make_unique<Gateway>(served, GatewaySettings{}, far->metrics,
+                                  [raw = far.get()] { return raw->refresher->ReadyItems(); });
     far->source->cache().OnEvicted([raw = far.get()] { raw->gateway->ForgetAnswers(); });
     http::HttpServerOptions server_options;
     server_options.listen = "127.0.0.1:0";

@@ -76,7 +76,7 @@ MirrorTest::MirrorTest() : folder_(TemporaryFolder()) {
       std::make_unique<SourceRefresher>(*source_, std::chrono::milliseconds(100), metrics_);
   refresher_->RunOnce();
   gateway_ = std::make_unique<Gateway>(*source_, GatewaySettings{.index_id = index_->key().id()},
-                                       metrics_, [this] { return refresher_->Ready(); });
+                                       metrics_, [this] { return refresher_->ReadyItems(); });
   http::HttpServerOptions options;
   options.listen = "127.0.0.1:0";
   server_ = Must(http::HttpServer::Start(
