@@ -101,7 +101,7 @@ try {
     console.log(`-- ${shell}`)
     assert.deepEqual(complete(['hyp', 'create', '']).filter((word) => !word.startsWith('-')), ['drive'], 'a command of a group')
     assert.deepEqual(complete(['hyp', 'ls', '--log-level', 'w']), ['warning'], 'a value that is one of few')
-    assert.deepEqual(complete(['hyp', '--data', 'ls', '--lon']).filter((word) => word === '--long'), [], 'what is a value is no command')
+    assert.deepEqual(complete(['hyp', '--log-level', 'ls', '--lon']).filter((word) => word === '--long'), [], 'what is a value is no command')
     assert.deepEqual(complete(['hyp', 'ls', '--data', 'get', '--lon']), ['--long'], 'what is a value is no command')
     assert.ok(complete(['hyp', 'ls', '--swarm', '']).includes('auto'), 'the values of --swarm')
   }

@@ -135,10 +135,10 @@ TEST_F(SynchronizeTest, SealsADriveWhoseRecordIsGoneButTakesItsFilesOver) {
 }
 
 TEST_F(SynchronizeTest, LeasesReferencesBeforeReferrersAndLargeOnesFirstAmongEquals) {
-  Mirror({{.references = {}, .file_size = 100},
-          {.references = {0}, .file_size = 900},
-          {.references = {}, .file_size = 300},
-          {.references = {1, 2}, .file_size = 5'000}});
+  Mirror({{.references = {}, .file_size = 30},
+          {.references = {0}, .file_size = 90},
+          {.references = {}, .file_size = 40},
+          {.references = {1, 2}, .file_size = 95}});
   const auto answer = worker_.Call();
   ASSERT_TRUE(answer.has_value());
   std::vector<std::string> order;
