@@ -1,14 +1,15 @@
 #include "coordinator/rescan/rescan_command.h"
 
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <random>
-#include <thread>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "base/mutex.h"
 #include "cli/json_text.h"
 #include "cli/option.h"
 #include "cli/progress.h"
@@ -26,6 +27,7 @@ namespace {
 
 // A coordinator, or a rescan, that was killed keeps the leadership for a moment.
 constexpr std::chrono::milliseconds kLeadershipWait = 2 * kLeaderTerm;
+constexpr std::chrono::milliseconds kLookInterval{50};
 
 struct Options {
   std::string data = "./coordinator-data";
@@ -38,12 +40,15 @@ struct Options {
 
 Result<void> WaitForLeadership(const PgLeader& leader) {
   const auto deadline = std::chrono::steady_clock::now() + kLeadershipWait;
+  Mutex mutex;  // nobody wakes it: a look at the leadership now and then
+  CondVar look;
+  MutexLock lock(mutex);
   while (!leader.leads()) {
     if (std::chrono::steady_clock::now() > deadline) {
       return FailedPrecondition(
           "a coordinator is at work on this database: stop all of them first");
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    look.WaitFor(mutex, kLookInterval);
   }
   return {};
 }
@@ -75,7 +80,7 @@ Result<cli::ExitCode> Run(Options options) {
     return report.error();
   }
   if (options.json) {
-    std::cout << cli::JsonLine(RescanJson(*report)) << std::endl;
+    std::cout << cli::JsonLine(RescanJson(*report)) << '\n' << std::flush;
   } else {
     PrintRescan(*report, std::cout);
   }
