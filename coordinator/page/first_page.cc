@@ -26,7 +26,7 @@ std::string FreshnessText(const Overview& all, const ChannelOverview& channel) {
   }
   const std::int64_t late_ms =
       std::max<std::int64_t>(0, all.mirror.now_ms - *channel.late_since_ms);
-  return "behind since " +
+  return "behind for " +
          cli::FormatDuration(std::chrono::milliseconds(late_ms / kShownStepMs * kShownStepMs));
 }
 
