@@ -103,7 +103,7 @@ std::string DemoIndex::Listing(const DemoRelease& release) const {
   std::string text;
   for (const int path : std::set<int>(release.published.begin(), release.published.end())) {
     text += fmt::format("{} {} {} {} {},{},1,{}\n", HashOf(path), FileOf(path), kNarBytes,
-                        shard.id(), path * kNarBytes, path, kNarBytes);
+                        shard.id(), static_cast<std::uint64_t>(path) * kNarBytes, path, kNarBytes);
   }
   return ZstdOf(text);
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "coordinator/rescan/rescan_report.h"
 #include "coordinator/store/pg_plan_store.h"
