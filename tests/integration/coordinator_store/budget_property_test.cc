@@ -131,7 +131,7 @@ TEST_P(BudgetProperty, WhatIsHeldIsClosedWithinTheBudgetAndNothingElseIsFetched)
   EXPECT_EQ(Query("SELECT count(*) FROM path p WHERE p.needed AND p.state <> 'published'"), "0");
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, BudgetProperty, testing::Range(1U, 7U));
+INSTANTIATE_TEST_SUITE_P(Seeds, BudgetProperty, testing::Range(1U, 4U));
 
 }  // namespace
 }  // namespace hnx::test
