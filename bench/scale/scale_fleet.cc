@@ -113,6 +113,7 @@ void Work(const Flags& flags, int number, Tally& tally) {
     tally.Note(std::chrono::duration_cast<milliseconds>(Steady::now() - began),
                worker.nars_recorded() - before, !response.jobs().empty());
     if (!worker.has_news()) {
+      // A sleep: a worker without news calls again when the coordinator said, and nothing wakes it.
       std::this_thread::sleep_for(std::max(kIdlePause, milliseconds(response.next_call_ms())));
     }
   }

@@ -31,7 +31,6 @@ Result<void> PgLeaseReaper::FoldCounters() {
       transaction.Exec(sql::kFoldCounters, row[0].as<std::int64_t>());
     }
     transaction.Exec(sql::kFoldStored);
-    transaction.Exec(sql::kFoldPublished);
     return {};
   });
 }

@@ -19,12 +19,6 @@ CREATE TABLE stored_delta (
 INSERT INTO stored_delta (shard_id, upstream_id, nars)
 SELECT shard_id, upstream_id, count(*) FROM nar WHERE state = 'stored' GROUP BY shard_id, upstream_id;
 
--- Paths published.
-CREATE TABLE published_delta (
-    paths bigint NOT NULL
-);
-INSERT INTO published_delta (paths) SELECT count(*) FROM path WHERE state = 'published';
-
 -- Shards are never deleted; to look one up for each NAR that is stored there is in vain.
 ALTER TABLE nar DROP CONSTRAINT nar_shard_id_fkey;
 
@@ -89,17 +83,7 @@ CREATE TRIGGER stored_nar_came AFTER INSERT ON nar
 CREATE TRIGGER stored_nar_went AFTER DELETE ON nar
     FOR EACH ROW WHEN (OLD.state = 'stored') EXECUTE FUNCTION stored_nar_came_or_went();
 
-CREATE FUNCTION published_path_came_or_went() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO published_delta (paths) VALUES (CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END);
-    RETURN NULL;
-END $$;
-CREATE TRIGGER published_path_came AFTER INSERT ON path
-    FOR EACH ROW WHEN (NEW.state = 'published') EXECUTE FUNCTION published_path_came_or_went();
-CREATE TRIGGER published_path_went AFTER DELETE ON path
-    FOR EACH ROW WHEN (OLD.state = 'published') EXECUTE FUNCTION published_path_came_or_went();
-
--- As before, and what is published is counted; what is left out counts as such, needs no NAR, and retires if it is there.
+-- As before, and what is left out counts as such, needs no NAR, and retires if it is there.
 CREATE OR REPLACE FUNCTION path_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     needs_changed boolean;
@@ -137,10 +121,6 @@ BEGIN
                    count(*)
             FROM change c JOIN release_path rp ON rp.path_id = c.id
             WHERE c.is_out <> c.was_out OR (c.counts AND NOT c.is_out) GROUP BY rp.release_id
-        ), published AS (
-            INSERT INTO published_delta (paths)
-            SELECT sum((state = 'published')::int - (old_state = 'published')::int) AS paths FROM change
-            HAVING sum((state = 'published')::int - (old_state = 'published')::int) <> 0
         ), blocking AS (
             INSERT INTO block_change (path_id)
             SELECT id FROM change

@@ -81,7 +81,7 @@ SELECT index_key, db_length, published_batch, acknowledged_db_length, paused_at 
        (SELECT coalesce(max(b.batch), 0) FROM publish_batch b
         WHERE b.db_length <= m.acknowledged_db_length AND b.content_length <= m.acknowledged_content_length)
            AS acknowledged_batch,
-       (SELECT coalesce(sum(paths), 0) FROM published_delta) AS paths_published
+       (SELECT coalesce(sum(amount), 0) FROM state_count WHERE NOT is_nar AND state = 'published') AS paths_published
 FROM mirror m
 
 -- name: WorkerStatus

@@ -22,12 +22,6 @@ WITH several AS (
 INSERT INTO stored_delta (shard_id, upstream_id, nars)
 SELECT shard_id, upstream_id, sum(nars) FROM old GROUP BY shard_id, upstream_id HAVING sum(nars) <> 0
 
--- name: FoldPublished
-WITH old AS (
-    DELETE FROM published_delta WHERE (SELECT count(*) > 1 FROM published_delta) RETURNING paths
-)
-INSERT INTO published_delta (paths) SELECT sum(paths) FROM old HAVING count(*) > 0
-
 -- name: GrownTables
 -- Of the tables $1 those that grew by half since their statistics were made, and that we may make them of. (A table
 -- without any has no pages, as far as pg_class knows.)
