@@ -28,13 +28,6 @@
 {{- include "hnx.var" (list "HNX_LOG_JSON" "true") }}
 {{- end -}}
 
-{{- define "hnx.podEnv" }}
-- name: HNX_NAME
-  valueFrom: {fieldRef: {fieldPath: metadata.name}}
-- name: HNX_FAILURE_DOMAIN
-  valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
-{{- end -}}
-
 {{/* Proxy and authorities of whatever goes upstream. */}}
 {{- define "hnx.upstreamEnv" -}}
 {{- include "hnx.var" (list "HNX_PROXY" .Values.upstream.proxy) }}

@@ -133,3 +133,17 @@ hyper://{{ .Values.mirror.key | trimPrefix "hyper://" | trimSuffix "/" }}
 {{- $port := int .Values.gateway.service.port -}}
 http://{{ include "hnx.name" (list . "gateway") }}.{{ include "hnx.namespace" . }}.svc{{ if ne $port 80 }}:{{ $port }}{{ end }}
 {{- end -}}
+
+{{/* A quantity of Kubernetes in bytes: M is a million. */}}
+{{- define "hnx.bytes" -}}
+{{- $factors := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 -}}
+{{- $unit := regexFind "[A-Za-z]*$" (toString .) -}}
+{{- mulf (float64 (trimSuffix $unit (toString .))) (get $factors $unit) | int64 -}}
+{{- end -}}
+
+{{/* A size as the programs read it, in bytes: m and MiB are 2^20, MB is a million. */}}
+{{- define "hnx.sizeBytes" -}}
+{{- $factors := dict "" 1 "b" 1 "kb" 1e3 "mb" 1e6 "gb" 1e9 "tb" 1e12 "pb" 1e15 "k" 1024 "m" 1048576 "g" 1073741824 "t" 1099511627776 "p" 1125899906842624 -}}
+{{- $unit := regexFind "[A-Za-z]*$" . -}}
+{{- mulf (float64 (trimSuffix $unit . | trim)) (get $factors ($unit | lower | replace "ib" "")) | int64 -}}
+{{- end -}}

@@ -5,7 +5,10 @@
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
 {{- $values := index . 2 -}}
-{{- include "hnx.podEnv" $root }}
+- name: HNX_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: HNX_FAILURE_DOMAIN
+  valueFrom: {fieldRef: {fieldPath: {{ ternary "metadata.name" "spec.nodeName" (eq (toString $values.failureDomain) "pod") }}}}
 {{- include "hnx.var" (list "HNX_DATA" "/data") }}
 {{- include "hnx.var" (list "HNX_COORDINATOR" (include "hnx.coordinatorAddress" $root)) }}
 {{- include "hnx.var" (list "HNX_ROLE" (ternary "index" "mirror" (eq $component "index"))) }}
