@@ -85,6 +85,20 @@ test('a new version changes nothing that Kubernetes does not let change', () => 
   })
 })
 
+test('the longest name of a release still gives names that Kubernetes takes', () => {
+  for (const helm of helms) {
+    const made = helm.run('template', 'm'.repeat(53), chart, '--namespace', 'nix', '--values', named('production'))
+    assert.equal(made.status, 0, made.stderr)
+    const objects = parse(made.stdout)
+    for (const object of objects) {
+      // A StatefulSet's name with a hash is the value of a label of its pods.
+      const most = { StatefulSet: 52, Service: 63, Deployment: 63, DaemonSet: 63, Pod: 63 }[object.kind] ?? 253
+      assert.ok(object.metadata.name.length <= most && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(object.metadata.name), titleOf(object))
+    }
+    for (const [promise, faultsOf] of Object.entries(properties)) assert.deepEqual(faultsOf(objects), [], promise)
+  }
+})
+
 test('the chart refuses an older Kubernetes', () => {
   for (const helm of helms) {
     const refused = helm.run('template', 'mirror', chart, '--values', named('small'), '--kube-version', '1.29')

@@ -128,6 +128,11 @@ const propertyMistakes = {
     (o) => { delete object(o, 'StatefulSet', 'worker').spec.replicas },
     (o) => { object(o, 'StatefulSet', 'index').spec.replicas = 2 }
   ],
+  'upgrades replace what is broken, and nothing that is not': [
+    (o) => { object(o, 'StatefulSet', 'index').spec.podManagementPolicy = 'OrderedReady' },
+    (o) => { delete object(o, 'Deployment', 'coordinator').spec.progressDeadlineSeconds },
+    (o) => { object(o, 'Deployment', 'coordinator').spec.strategy.rollingUpdate.maxUnavailable = 1 }
+  ],
   'arrows of NetworkPolicies have both ends': [
     (o) => { egressTo(o, 'worker', 'coordinator').ports[0].port = 7071 },
     (o) => { object(o, 'NetworkPolicy', 'index').spec.ingress.shift() },

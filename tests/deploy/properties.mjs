@@ -167,6 +167,16 @@ function scaled (objects) {
   return faults
 }
 
+// An upgrade that mends a pod must replace it although it was never ready, and have the time that starting may take.
+function upgradable (objects) {
+  return ofKind(objects, 'StatefulSet').filter((set) => set.spec.podManagementPolicy !== 'Parallel').map((set) => `${titleOf(set)} waits for broken pods`)
+    .concat(ofKind(objects, 'Deployment').filter((deployment) => {
+      const { periodSeconds, failureThreshold } = deployment.spec.template.spec.containers[0].startupProbe
+      return periodSeconds * failureThreshold > (deployment.spec.progressDeadlineSeconds ?? 600)
+    }).map((deployment) => `${titleOf(deployment)} is given up while it starts`))
+    .concat(ofKind(objects, 'Deployment').filter((deployment) => deployment.spec.strategy.rollingUpdate.maxUnavailable !== 0).map((deployment) => `${titleOf(deployment)} takes pods away before others are ready`))
+}
+
 // ---- NetworkPolicies ---------------------------------------------------------------------------------
 
 const componentOf = (pod) => pod.labels['app.kubernetes.io/component']
@@ -271,6 +281,7 @@ export const properties = {
   'objects have the recommended labels, and selectors and claims no version': labelled,
   'selectors find pods of one component, ports are there': selecting,
   'autoscalers find what they scale, and never take a worker away': scaled,
+  'upgrades replace what is broken, and nothing that is not': upgradable,
   'arrows of NetworkPolicies have both ends': bothEnds,
   'what pods are told to call is allowed, and nothing else': everyArrow,
   'names are unique': unique,
