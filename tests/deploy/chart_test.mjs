@@ -29,6 +29,15 @@ function withCopy (use) {
   }
 }
 
+// By the real promtool.
+function checkRules (rules) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hnx-rules-'))
+  fs.writeFileSync(path.join(folder, 'rules.json'), JSON.stringify(rules))
+  const checked = spawnSync('promtool', ['check', 'rules', path.join(folder, 'rules.json')], { encoding: 'utf8' })
+  fs.rmSync(folder, { recursive: true })
+  assert.equal(checked.status, 0, checked.stdout + checked.stderr)
+}
+
 const named = (name) => files.find((file) => path.basename(file) === `${name}.yaml`)
 const component = (objects, name) => podsOf(objects).find((pod) => pod.labels['app.kubernetes.io/component'] === name)
 const environment = (pod, container = 0) => Object.fromEntries(pod.spec.containers[container].env.map((variable) => [variable.name, variable.value]))
@@ -188,11 +197,7 @@ test('the expression of the autoscaler is PromQL, and stays one behind YAML', ()
   const [scaler] = ofKind(objectsOf(named('autoscaled-keda')), 'ScaledObject')
   const { query, threshold } = scaler.spec.triggers[0].metadata
   assert.equal(threshold, String(50 * 2 ** 30))
-  const rules = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'hnx-rules-')), 'rules.json')
-  fs.writeFileSync(rules, JSON.stringify({ groups: [{ name: 'autoscaler', rules: [{ record: 'queued', expr: query }] }] }))
-  const checked = spawnSync('promtool', ['check', 'rules', rules], { encoding: 'utf8' })
-  fs.rmSync(path.dirname(rules), { recursive: true })
-  assert.equal(checked.status, 0, checked.stdout + checked.stderr)
+  checkRules({ groups: [{ name: 'autoscaler', rules: [{ record: 'queued', expr: query }] }] })
   const metrics = fs.readFileSync(path.join(root, 'docs/METRICS.md'), 'utf8')
   for (const [name] of query.matchAll(/hnx_\w+/g)) assert.ok(metrics.includes(`\`${name}\``), `${name} is not in docs/METRICS.md`)
 })
@@ -210,6 +215,7 @@ test('each dashboard is a ConfigMap and each file of alerts a PrometheusRule, wo
   }
   const rules = ofKind(objects, 'PrometheusRule').map((rule) => rule.spec.groups)
   assert.deepEqual(rules, list('alerts').map((name) => parse(fs.readFileSync(path.join(chart, 'alerts', name), 'utf8'))[0].groups))
+  for (const groups of rules) checkRules({ groups })
   assert.deepEqual(ofKind(objectsOf(named('small')), 'PrometheusRule'), [])
 })
 
@@ -217,7 +223,7 @@ test('what is copied as it is is never a template', () => withCopy((folder) => {
   fs.mkdirSync(path.join(folder, 'dashboards'), { recursive: true })
   fs.mkdirSync(path.join(folder, 'alerts'), { recursive: true })
   const dashboard = { title: 'made by a test', panels: [{ legendFormat: '{{worker}}', description: 'a "quoted"\nline' }] }
-  const groups = [{ name: 'made-by-a-test', rules: [{ alert: 'X', expr: 'up == 0', for: '5m', annotations: { description: '{{ $labels.pod }}: {{ $value }}' } }] }]
+  const groups = [{ name: 'made-by-a-test', rules: [{ alert: 'X', expr: 'up == 0', for: '5m', annotations: { description: '{{ $labels.pod }}: {{ $value }}', runbook_url: 'docs/runbooks/X.md' } }] }]
   fs.writeFileSync(path.join(folder, 'dashboards/made_by_test.json'), JSON.stringify(dashboard, null, 2))
   fs.writeFileSync(path.join(folder, 'alerts/made-by-test.yaml'), JSON.stringify({ groups }))
   for (const helm of helms) {
@@ -226,7 +232,10 @@ test('what is copied as it is is never a template', () => withCopy((folder) => {
     const objects = parse(made.stdout)
     const map = ofKind(objects, 'ConfigMap').find((one) => one.metadata.name.endsWith('made-by-test'))
     assert.deepEqual(JSON.parse(map.data['made_by_test.json']), dashboard)
-    assert.deepEqual(ofKind(objects, 'PrometheusRule').find((one) => one.metadata.name.endsWith('made-by-test')).spec.groups, groups)
+    const rulesOf = (all) => ofKind(all, 'PrometheusRule').find((one) => one.metadata.name.endsWith('made-by-test')).spec.groups
+    assert.deepEqual(rulesOf(objects), groups)
+    const linked = helm.run('template', 'mirror', folder, '--values', named('production'), '--set', 'monitoring.runbooksUrl=https://docs.example.org/runbooks/')
+    assert.equal(rulesOf(parse(linked.stdout))[0].rules[0].annotations.runbook_url, 'https://docs.example.org/runbooks/X.md')
   }
 }))
 

@@ -10,8 +10,8 @@ import { optionsOf } from './programs.mjs'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const chart = path.join(root, 'helm/hypercore-nixos')
-// Folders of the repository and of the chart alike, and what of them is copied.
-const copied = { dashboards: '.json', alerts: '.yaml' }
+// Folders of the chart, of what they are copies, and which files.
+const copied = [['dashboards', 'dashboards', '.json'], ['alerts', 'dashboards/alerts', '.yaml']]
 const begin = '<!-- values: made by tests/deploy/generate.mjs -->'
 const end = '<!-- end of values -->'
 
@@ -109,13 +109,12 @@ function withTable (readme, values) {
 
 function copies () {
   const found = {}
-  const list = (folder, ending) => existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending)) : []
-  for (const [folder, ending] of Object.entries(copied)) {
-    if (!existsSync(path.join(root, folder))) continue
-    const names = new Set([...list(path.join(root, folder), ending), ...list(path.join(chart, folder), ending)])
-    for (const name of names) {
-      const text = (base) => existsSync(path.join(base, folder, name)) ? readFileSync(path.join(base, folder, name), 'utf8') : null
-      found[path.join(folder, name)] = { now: text(chart), made: text(root) }
+  for (const [copy, source, ending] of copied) {
+    const folders = [path.join(chart, copy), path.join(root, source)]
+    const names = folders.flatMap((folder) => existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending)) : [])
+    for (const name of new Set(names)) {
+      const [now, made] = folders.map((folder) => existsSync(path.join(folder, name)) ? readFileSync(path.join(folder, name), 'utf8') : null)
+      found[path.join(copy, name)] = { now, made }
     }
   }
   return found

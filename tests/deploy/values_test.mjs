@@ -58,7 +58,7 @@ test('each value is set by a values file, and does something', () => {
   const [helm] = helms
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hnx-values-'))
   fs.cpSync(chart, path.join(folder, 'chart'), { recursive: true })
-  for (const [kind, name, text] of [['dashboards', 'x.json', '{}'], ['alerts', 'x.yaml', 'groups: []']]) {
+  for (const [kind, name, text] of [['dashboards', 'x.json', '{"url": "docs/runbooks"}'], ['alerts', 'x.yaml', 'groups: []']]) {
     fs.mkdirSync(path.join(folder, 'chart', kind), { recursive: true })
     fs.writeFileSync(path.join(folder, 'chart', kind, name), text)
   }
