@@ -109,6 +109,7 @@ const propertyMistakes = {
     (o) => { component(o, 'index').spec.volumes.find((volume) => volume.secret).secret.defaultMode = 0o444 },
     (o) => { component(o, 'index').spec.volumes.find((volume) => volume.name === 'index-key').emptyDir = {} },
     (o) => { component(o, 'index').spec.containers[1].volumeMounts.push({ name: 'index-key', mountPath: '/x' }) },
+    (o) => { main(o, 'index').volumeMounts.find((mount) => mount.name === 'index-key').readOnly = true },
     (o) => { main(o, 'worker').env.push({ name: 'X', valueFrom: { secretKeyRef: { name: 'mirror-key', key: 'mirror.key' } } }) }
   ],
   'objects have the recommended labels, and selectors and claims no version': [

@@ -103,6 +103,8 @@ function hiddenKey (objects) {
     [secret.secret.defaultMode === 0o400, 'the Secret\'s files are not 0400'],
     [key.emptyDir?.medium === 'Memory', 'the key touches a disk'],
     [same(holders, ['index', 'index-key']), `the key is seen by ${holders}`],
+    // It removes mirror.key.new beside it, and unlink in a read-only mount fails even where there is no such file.
+    [index.spec.containers[0].volumeMounts.every((mount) => mount.name !== 'index-key' || !mount.readOnly), 'the worker may not write beside the key'],
     [!pods.some((pod) => pod !== index && JSON.stringify(pod.spec).includes(secret.secret.secretName)), 'another pod has the Secret'],
     [!containersOf(objects).some(({ container }) => [...(container.env ?? []), ...(container.envFrom ?? [])].some((source) => JSON.stringify(source).includes(`"name":"${secret.secret.secretName}"`))), 'the Secret is in an environment']
   ].filter(([holds]) => !holds).map(([, fault]) => fault)
