@@ -132,6 +132,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   const BudgetOptions budget{.bytes = options.budget_bytes, .replica = replica};
   PgBudgetStore budget_store(pool, leader, budget);
   PgHitStore hit_store(pool);
+  PgInventoryStore inventory_store(pool);
   PgPublishStore publish_store(pool, leader, description, publish);
   PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}(),
                               options.upstream_limits);
@@ -166,7 +167,8 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
        .channels = channel_store,
        .retirement = retire_store,
        .budget = budget_store,
-       .hits = hit_store},
+       .hits = hit_store,
+       .inventory = inventory_store},
       {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
                        rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service},
@@ -211,7 +213,7 @@ cli::ExitCode Report(const Result<void>& outcome, std::string_view command) {
     return cli::ExitCode::kOk;
   }
   fmt::print(stderr, "coordinator {}: {}\n", command, outcome.error().message);
-  return cli::ExitCode::kFailure;
+  return cli::ExitCodeOf(outcome.error());
 }
 
 Result<void> MigrateDatabase(const MigrateOptions& options) {

@@ -212,9 +212,7 @@ cli::ExitCode Serve(const GatewayOptions& options) {
     if (!code) {
       Log("gateway")->error("{}", code.error().message);
     }
-    return code                                               ? *code
-           : code.error().code == ErrorCode::kInvalidArgument ? cli::ExitCode::kUsage
-                                                              : cli::ExitCode::kFailure;
+    return code ? *code : cli::ExitCodeOf(code.error());
   }
   return ServeLocal(options, std::get<LocalChoice>(*choice).key, stop);
 }

@@ -53,7 +53,8 @@ void AddCatCommand(cli::Program& program) {
         const auto done = Cat(*options);
         return done ? cli::ExitCode::kOk : Fail(done.error());
       },
-      "hyp cat hyper://KEY/nix-cache-info\nhyp cat hyper://KEY/nar/FILE.nar.xz | xz -dc");
+      "hyp cat hyper://KEY/nix-cache-info\nhyp cat hyper://KEY/nar/FILE.nar.xz | xz -dc",
+      cli::kAskingExits);
   command.add_option("address", options->address, "hyper://KEY/path")->required();
   options->source.AddTo(command);
 }

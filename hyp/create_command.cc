@@ -63,7 +63,7 @@ void AddCreateCommand(cli::Program& program) {
         const auto done = Create(*options);
         return done ? cli::ExitCode::kOk : Fail(done.error());
       },
-      "hyp create drive\nhyp create drive --drives /srv/drives --json");
+      "hyp create drive\nhyp create drive --drives /srv/drives --json", cli::kLocalExits);
   options->folders.AddTo(command);
   cli::AddFlag(command, "--json", options->json, "Print one JSON object");
 }

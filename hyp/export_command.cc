@@ -1,4 +1,5 @@
 // hyp export
+#include <array>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -21,6 +22,11 @@
 namespace hnx::hyp {
 
 namespace {
+
+// It asks nobody.
+constexpr std::array kExportExits{cli::ExitCode::kOk, cli::ExitCode::kFailure,
+                                  cli::ExitCode::kUsage, cli::ExitCode::kPartial,
+                                  cli::ExitCode::kInterrupted};
 
 struct ExportOptions {
   DriveFolders folders;
@@ -137,7 +143,8 @@ void AddExportCommand(cli::Program& program) {
         return done ? *done : Fail(done.error());
       },
       "hyp export hyper://KEY --rocksdb /srv/store\n"
-      "hyp export hyper://KEY --rocksdb /srv/store --drives /srv/drives");
+      "hyp export hyper://KEY --rocksdb /srv/store --drives /srv/drives",
+      kExportExits);
   command.add_option("address", options->address, "hyper://KEY")->required();
   options->folders.AddTo(command);
   cli::AddOption(command, "--rocksdb", options->store,

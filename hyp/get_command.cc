@@ -175,7 +175,7 @@ void AddGetCommand(cli::Program& program) {
         const auto done = Get(*options);
         return done ? *done : Fail(done.error());
       },
-      "hyp get hyper://KEY/README.txt\nhyp get hyper://KEY/nar nars");
+      "hyp get hyper://KEY/README.txt\nhyp get hyper://KEY/nar nars", cli::kLongExits);
   command.add_option("address", options->address, "hyper://KEY/path")->required();
   command.add_option("destination", options->destination,
                      "File or folder to write; by default the last part of the path, here");

@@ -120,7 +120,8 @@ void AddImportCommand(cli::Program& program) {
         return done ? *done : Fail(done.error());
       },
       "hyp import hyper://KEY /srv/drives\n"
-      "hyp import hyper://KEY /srv/drives --peer peer.example:4711");
+      "hyp import hyper://KEY /srv/drives --peer peer.example:4711",
+      cli::kLongExits);
   command.add_option("address", options->address, "hyper://KEY")->required();
   command.add_option("directory", options->directory, "Folder for the drives; made when missing")
       ->required();

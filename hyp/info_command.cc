@@ -135,7 +135,7 @@ void AddInfoCommand(cli::Program& program) {
         }
         return cli::ExitCode::kOk;
       },
-      "hyp info hyper://KEY\nhyp info hyper://KEY --json");
+      "hyp info hyper://KEY\nhyp info hyper://KEY --json", cli::kAskingExits);
   command.add_option("address", options->address, "hyper://KEY")->required();
   options->source.AddTo(command);
   cli::AddFlag(command, "--json", options->json, "Print one JSON object");

@@ -101,7 +101,7 @@ void AddLsCommand(cli::Program& program) {
         const auto done = List(*options);
         return done ? cli::ExitCode::kOk : Fail(done.error());
       },
-      "hyp ls hyper://KEY\nhyp ls --long hyper://KEY/nar --drives /srv/drives");
+      "hyp ls hyper://KEY\nhyp ls --long hyper://KEY/nar --drives /srv/drives", cli::kAskingExits);
   command.add_option("address", options->address, "hyper://KEY or hyper://KEY/folder")->required();
   options->source.AddTo(command);
   cli::AddFlag(

@@ -9,16 +9,7 @@ namespace hnx::hyp {
 
 cli::ExitCode Fail(const Error& error) {
   std::cerr << "hyp: " << cli::Printable(error.message) << '\n';
-  switch (error.code) {
-    case ErrorCode::kInvalidArgument:
-      return cli::ExitCode::kUsage;
-    case ErrorCode::kDeadlineExceeded:
-      return cli::ExitCode::kUnreachable;
-    case ErrorCode::kCancelled:
-      return cli::ExitCode::kInterrupted;
-    default:
-      return cli::ExitCode::kFailure;
-  }
+  return cli::ExitCodeOf(error);
 }
 
 }  // namespace hnx::hyp

@@ -268,7 +268,8 @@ void AddMirrorCommand(cli::Program& program) {
       },
       "hyp mirror hyper://KEY /srv/mirror\n"
       "hyp mirror hyper://KEY /srv/mirror --release nixos-25.11 --follow\n"
-      "hyp mirror hyper://KEY DIR --match '-firefox-[0-9]' --peer mirror.example:4711");
+      "hyp mirror hyper://KEY DIR --match '-firefox-[0-9]' --peer mirror.example:4711",
+      cli::kLongExits);
   command.add_option("address", options->address, "hyper://KEY")->required();
   command.add_option("directory", options->directory, "Folder to copy into; made when missing")
       ->required();

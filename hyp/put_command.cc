@@ -140,7 +140,8 @@ void AddPutCommand(cli::Program& program) {
         const auto done = Put(*options);
         return done ? cli::ExitCode::kOk : Fail(done.error());
       },
-      "hyp put notes.txt hyper://KEY/notes.txt\ndate | hyp put - hyper://KEY/date");
+      "hyp put notes.txt hyper://KEY/notes.txt\ndate | hyp put - hyper://KEY/date",
+      cli::kLocalExits);
   command.add_option("source", options->source, "File to read, or - for standard input")
       ->required();
   command.add_option("address", options->address, "hyper://KEY/path")->required();

@@ -203,7 +203,8 @@ void AddSeedCommand(cli::Program& program) {
         return done ? *done : Fail(done.error());
       },
       "hyp seed hyper://KEY\n"
-      "hyp seed hyper://KEY --data /srv/seed --listen 0.0.0.0:4711 --rate-max 10MB");
+      "hyp seed hyper://KEY --data /srv/seed --listen 0.0.0.0:4711 --rate-max 10MB",
+      cli::kLocalExits);
   command.add_option("address", options->addresses, "hyper://KEY, one or more")->required();
   options->peers.AddTo(command);
   cli::AddOption(command, "--listen", options->listen,

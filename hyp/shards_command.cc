@@ -41,7 +41,7 @@ void AddShardsCommand(cli::Program& program) {
         const auto done = PrintShards(*options);
         return done ? cli::ExitCode::kOk : Fail(done.error());
       },
-      "hyp shards hyper://KEY\nhyp shards hyper://KEY --hex");
+      "hyp shards hyper://KEY\nhyp shards hyper://KEY --hex", cli::kAskingExits);
   command.add_option("address", options->address, "hyper://KEY")->required();
   options->source.AddTo(command);
   cli::AddFlag(command, "--hex", options->hex, "Print keys as 64 hex digits");

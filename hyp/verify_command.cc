@@ -402,7 +402,8 @@ void AddVerifyCommand(cli::Program& program) {
       [options] { return Verify(*options); },
       "hyp verify hyper://KEY\n"
       "hyp verify hyper://KEY --release nixos-unstable --skip-nars\n"
-      "hyp verify hyper://KEY --drives /srv/drives --trusted-public-keys cache.example.org-1:...");
+      "hyp verify hyper://KEY --drives /srv/drives --trusted-public-keys cache.example.org-1:...",
+      cli::kLongExits);
   command.add_option("address", options->address, "hyper://KEY")->required();
   options->source.AddTo(command);
   cli::AddOption(command, "--trusted-public-keys", options->trusted_public_keys,

@@ -1,4 +1,5 @@
 // The program `worker`: leases NARs from a coordinator, verifies them and appends them to drives.
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -22,8 +23,8 @@ namespace {
 constexpr int kArenasMax = 2;
 constexpr std::chrono::milliseconds kPollInterval{200};
 
-// What the program exits with when a newer process of the same worker took over.
-constexpr int kExitSuperseded = 4;
+constexpr std::array kRunExits{cli::ExitCode::kOk, cli::ExitCode::kFailure, cli::ExitCode::kUsage,
+                               cli::ExitCode::kSuperseded};
 
 cli::ExitCode Run(WorkerOptions options, cli::StopSignal& signal) {
   const Result<void> complete = Complete(&options);
@@ -56,7 +57,7 @@ cli::ExitCode Run(WorkerOptions options, cli::StopSignal& signal) {
   if (end == End::kSuperseded) {
     // Another process owns this worker's drives now: not one more byte, not even on the way out.
     Log("worker")->error("a newer process of this worker runs; this one ends");
-    std::_Exit(kExitSuperseded);
+    std::_Exit(static_cast<int>(cli::ExitCode::kSuperseded));
   }
   {
     const GracePeriod grace(options.grace, [] {
@@ -110,10 +111,9 @@ int Main(int argc, const char* const* argv) {
   CLI::App& run = program.AddCommand(
       "run", "Run a worker", [&] { return Run(options, signal); },
       "worker run --data /var/lib/hnx-worker --coordinator 127.0.0.1:7070\n"
-      "worker run --data DIR --role mirror,index --index-key-file mirror.key");
+      "worker run --data DIR --role mirror,index --index-key-file mirror.key",
+      kRunExits);
   AddWorkerOptions(run, options);
-  run.footer(run.get_footer() +
-             "  4  a newer process of this worker took over (a restart, or a copied --data)\n");
   std::string key_file;
   std::string predecessor;
   CLI::App& create = program.AddCommand(

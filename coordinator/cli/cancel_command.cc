@@ -49,7 +49,7 @@ void AddCancelCommand(cli::Program& program) {
         const auto code = Cancel(*options);
         return code ? *code : Fail(code.error());
       },
-      "coordinator cancel 3\ncoordinator cancel 3 --reason 'superseded' --json");
+      "coordinator cancel 3\ncoordinator cancel 3 --reason 'superseded' --json", cli::kAskingExits);
   command.add_option("release", options->release, "The release's number")
       ->required()
       ->check(CLI::PositiveNumber)

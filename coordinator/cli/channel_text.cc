@@ -1,8 +1,11 @@
 #include "coordinator/cli/channel_text.h"
 
+#include <chrono>
+#include <utility>
+#include <vector>
+
 #include <fmt/format.h>
 
-#include "cli/terminal.h"
 #include "cli/units.h"
 #include "coordinator/cli/release_text.h"
 
@@ -13,15 +16,14 @@ namespace pb = ::hypercore_nixos::v1;
 
 std::string Kept(const pb::ChannelStatus& channel) {
   if (channel.keep_releases() == 0 && channel.keep_days() == 0) {
-    return "all releases are kept";
+    return "all";
   }
-  std::string kept = "kept:";
+  std::string kept;
   if (channel.keep_releases() > 0) {
-    kept += fmt::format(" {} releases", channel.keep_releases());
+    kept = fmt::format("{} releases", channel.keep_releases());
   }
   if (channel.keep_days() > 0) {
-    kept += fmt::format("{} {} days", channel.keep_releases() > 0 ? " and all of" : "",
-                        channel.keep_days());
+    kept += fmt::format("{}{} days", kept.empty() ? "" : " and ", channel.keep_days());
   }
   return kept;
 }
@@ -57,27 +59,25 @@ nlohmann::ordered_json ToJson(const pb::ChannelStatus& channel) {
           {"debounce_ms", channel.debounce_ms()}};
 }
 
-std::string ChannelText(const pb::ChannelStatus& channel) {
-  std::string text = fmt::format("  {}  {}; {}", cli::Printable(channel.name()),
-                                 FreshnessWord(channel), Kept(channel));
-  if (channel.followed()) {
-    text +=
-        fmt::format("; polled every {}", cli::FormatDuration(std::chrono::milliseconds(
-                                             static_cast<std::int64_t>(channel.interval_ms()))));
-  }
-  text += '\n';
-  if (!channel.latest().empty()) {
-    text += fmt::format("        latest {}, settled {}\n", cli::Printable(channel.latest()),
-                        FormatTime(channel.latest_settled_at_ms()));
-  }
+cli::Table ChannelTable() {
+  return cli::Table(
+      {{"CHANNEL"}, {"FRESHNESS"}, {"LATEST"}, {"SETTLED"}, {"KEPT"}, {"POLLED EVERY"}});
+}
+
+void AddChannel(const pb::ChannelStatus& channel, cli::Table& table) {
+  std::vector<std::string> remarks;
   if (!channel.seen().empty() && channel.seen() != channel.latest()) {
-    text += fmt::format("        upstream {}, since {}\n", cli::Printable(channel.seen()),
-                        FormatTime(channel.seen_at_ms()));
+    remarks.push_back(
+        fmt::format("upstream {}, since {}", channel.seen(), FormatTime(channel.seen_at_ms())));
   }
   if (!channel.error().empty()) {
-    text += fmt::format("        {}\n", cli::Printable(channel.error()));
+    remarks.push_back(channel.error());
   }
-  return text;
+  const std::chrono::milliseconds interval(static_cast<std::int64_t>(channel.interval_ms()));
+  table.Add({channel.name(), FreshnessWord(channel), channel.latest(),
+             channel.latest().empty() ? "" : FormatTime(channel.latest_settled_at_ms()),
+             Kept(channel), channel.followed() ? cli::FormatDuration(interval) : ""},
+            std::move(remarks));
 }
 
 }  // namespace hnx::coordinator

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/table.h"
 #include "hypercore_nixos/v1/coordinator.pb.h"
 
 namespace hnx::coordinator {
@@ -12,7 +13,7 @@ namespace hnx::coordinator {
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::ChannelStatus& channel);
 // "current", "behind", "waiting" (nothing was seen or mirrored yet), "failing", "not followed"
 std::string FreshnessWord(const hypercore_nixos::v1::ChannelStatus& channel);
-// Two lines: what it is and how fresh, each ended.
-std::string ChannelText(const hypercore_nixos::v1::ChannelStatus& channel);
+cli::Table ChannelTable();
+void AddChannel(const hypercore_nixos::v1::ChannelStatus& channel, cli::Table& table);
 
 }  // namespace hnx::coordinator

@@ -14,6 +14,8 @@ void AddClientCommands(cli::Program& program) {
   AddCancelCommand(program);
   AddPriorityCommand(program);
   AddWorkersCommand(program);
+  AddShardsCommand(program);
+  AddJobsCommand(program);
   AddDrainCommands(program);
   AddForgetCommand(program);
   AddReleasesCommand(program);

@@ -21,6 +21,8 @@ void AddPauseCommands(cli::Program& program);
 void AddCancelCommand(cli::Program& program);
 void AddPriorityCommand(cli::Program& program);
 void AddWorkersCommand(cli::Program& program);
+void AddShardsCommand(cli::Program& program);
+void AddJobsCommand(cli::Program& program);
 void AddDrainCommands(cli::Program& program);
 void AddForgetCommand(cli::Program& program);
 void AddReleasesCommand(cli::Program& program);

@@ -39,8 +39,8 @@ void AddClientOptions(CLI::App& command, ClientOptions& options) {
 
 cli::ExitCode Fail(const Error& error) {
   std::cerr << "coordinator: " << cli::Printable(error.message) << '\n';
-  return error.code == ErrorCode::kInvalidArgument ? cli::ExitCode::kUsage
-                                                   : cli::ExitCode::kFailure;
+  return error.code == ErrorCode::kUnavailable ? cli::ExitCode::kUnreachable
+                                               : cli::ExitCodeOf(error);
 }
 
 std::string JoinEndpoints(const std::vector<std::string>& endpoints) {

@@ -64,6 +64,8 @@ class CoordinatorClient {
   // release_client.cc: as each message comes; an error of `take` ends the call.
   Result<void> ListReleases(const std::string& channel,
                             const std::function<Result<void>(const pb::Release&)>& take);
+  Result<void> ListDrives(const pb::ListDrivesRequest& request,
+                          const std::function<Result<void>(const pb::Drive&)>& take);
   Result<void> DiffReleases(const pb::DiffReleasesRequest& request,
                             const std::function<Result<void>(const pb::ReleaseDifference&)>& take);
   Result<void> ReadReleaseFile(const pb::ReadReleaseFileRequest& request,

@@ -72,7 +72,8 @@ void AddDiffCommand(cli::Program& program) {
       },
       "coordinator diff 3 4\n"
       "coordinator diff nixos-unstable/nixos-26.11pre1.0123456789ab nixos-unstable --summary\n"
-      "coordinator diff 3 4 --json | jq -r 'select(.change == \"added\").store_path'");
+      "coordinator diff 3 4 --json | jq -r 'select(.change == \"added\").store_path'",
+      cli::kAskingExits);
   command.add_option("from", options->from, "A release: number, CHANNEL/NAME, NAME, or CHANNEL")
       ->required()
       ->configurable(false);

@@ -45,7 +45,7 @@ void AddDrainCommand(cli::Program& program, const char* name, const char* descri
         const auto code = Drain(*options, undo);
         return code ? *code : Fail(code.error());
       },
-      examples);
+      examples, cli::kAskingExits);
   command.add_option("worker", options->worker, "The worker's name or id")
       ->required()
       ->configurable(false);

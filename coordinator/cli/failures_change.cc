@@ -91,7 +91,8 @@ void AddFailuresRetry(cli::Program& program, CLI::App& failures) {
       },
       "coordinator failures retry --all\n"
       "coordinator failures retry --release 3 --reason http-404\n"
-      "coordinator failures retry --path /nix/store/...-hello-2.12 --json");
+      "coordinator failures retry --path /nix/store/...-hello-2.12 --json",
+      cli::kAskingExits);
   AddChoice(command, *options);
   cli::AddFlag(command, "--all", options->all, "All failures but the accepted ones");
   AddClientOptions(command, options->client);
@@ -107,7 +108,8 @@ void AddFailuresIgnore(cli::Program& program, CLI::App& failures) {
       },
       "coordinator failures ignore --path /nix/store/...-hello-2.12 --note 'gone for good'\n"
       "coordinator failures ignore --reason http-404 --note 'deleted upstream' --json\n"
-      "coordinator failures ignore --path /nix/store/...-hello-2.12 --undo");
+      "coordinator failures ignore --path /nix/store/...-hello-2.12 --undo",
+      cli::kAskingExits);
   AddChoice(command, *options);
   cli::AddOption(command, "--note", options->note, "Why; goes into the manifest");
   cli::AddFlag(command, "--undo", options->undo, "Accept them no longer");

@@ -1,15 +1,17 @@
 #include <iostream>
 #include <memory>
-
-#include <fmt/format.h>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/json_text.h"
 #include "cli/option.h"
-#include "cli/terminal.h"
+#include "cli/table.h"
 #include "coordinator/cli/client_commands.h"
 #include "coordinator/cli/coordinator_client.h"
 #include "coordinator/cli/failures_commands.h"
 #include "coordinator/cli/release_json.h"
+#include "coordinator/cli/release_text.h"
 
 namespace hnx::coordinator {
 namespace {
@@ -19,34 +21,45 @@ struct FailuresOptions {
   std::uint64_t release = 0;
 };
 
-void PrintFailure(const pb::Failure& failure) {
-  std::cout << fmt::format("{:<9} {}\n", failure.state(), cli::Printable(failure.store_path()));
+// They may be many: printed some at a time.
+constexpr std::uint64_t kRowsATable = 1'000;
+
+cli::Table FailureTable() {
+  return cli::Table({{"STATE"}, {"PATH"}, {"REASON"}, {"ATTEMPTS", cli::Align::kRight}, {"SINCE"}});
+}
+
+void AddFailure(const pb::Failure& failure, cli::Table& table) {
+  std::vector<std::string> remarks;
   if (!failure.blocked_by().empty()) {
-    std::cout << fmt::format("          needs {}\n", cli::Printable(failure.blocked_by()));
-    return;
+    remarks.push_back("needs " + failure.blocked_by());
+  } else if (!failure.message().empty()) {
+    remarks.push_back(failure.message());
   }
-  std::cout << fmt::format("          {}{}{}\n", cli::Printable(failure.reason()),
-                           failure.message().empty() ? "" : ": ",
-                           cli::Printable(failure.message()));
   if (!failure.accepted().empty()) {
-    std::cout << fmt::format("          accepted: {}\n", cli::Printable(failure.accepted()));
+    remarks.push_back("accepted: " + failure.accepted());
   }
+  table.Add({failure.state(), failure.store_path(), failure.reason(),
+             std::to_string(failure.attempts()), FormatTime(failure.since_ms())},
+            std::move(remarks));
 }
 
 Result<cli::ExitCode> ListFailures(const FailuresOptions& options) {
   HNX_ASSIGN_OR_RETURN(CoordinatorClient client, CoordinatorClient::Create(options.client));
   std::uint64_t count = 0;
+  cli::Table table = FailureTable();
   HNX_TRY(client.ListFailures(options.release, [&](const pb::Failure& failure) -> Result<void> {
-    ++count;
     if (options.client.json) {
       std::cout << cli::JsonLine(ToJson(failure)) << '\n';
-    } else {
-      PrintFailure(failure);
+      return {};
+    }
+    AddFailure(failure, table);
+    if (++count % kRowsATable == 0) {
+      table.Print(std::cout);
     }
     return {};
   }));
-  if (count == 0 && !options.client.json) {
-    std::cout << "Nothing failed.\n";
+  if (!options.client.json) {
+    table.Finish(std::cout, "Nothing failed.");
   }
   return cli::ExitCode::kOk;
 }
@@ -69,10 +82,12 @@ void AddFailuresCommand(cli::Program& program) {
                          "why; retry or ignore it",
                          run,
                          "coordinator failures\ncoordinator failures list --release 3 --json\n"
-                         "coordinator failures retry --all");
+                         "coordinator failures retry --all",
+                         cli::kAskingExits);
   add_options(failures);
   add_options(program.AddCommand(failures, "list", "The same as without a word", run,
-                                 "coordinator failures list --release 3 --json"));
+                                 "coordinator failures list --release 3 --json",
+                                 cli::kAskingExits));
   AddFailuresRetry(program, failures);
   AddFailuresIgnore(program, failures);
 }

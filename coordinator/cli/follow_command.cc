@@ -31,12 +31,16 @@ struct FollowOptions {
 };
 
 void Print(const pb::ChannelList& list, bool json) {
+  cli::Table table = ChannelTable();
   for (const pb::ChannelStatus& channel : list.channels()) {
     if (json) {
       std::cout << cli::JsonLine(ToJson(channel)) << '\n';
     } else {
-      std::cout << ChannelText(channel);
+      AddChannel(channel, table);
     }
+  }
+  if (!json) {
+    table.Print(std::cout);
   }
 }
 
@@ -104,7 +108,7 @@ CLI::App& AddChannelCommand(cli::Program& program, const std::string& name,
         const auto code = action(*options);
         return code ? *code : Fail(code.error());
       },
-      examples);
+      examples, cli::kAskingExits);
   AddClientOptions(command, options->client);
   return command;
 }

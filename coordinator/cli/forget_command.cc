@@ -54,7 +54,8 @@ void AddForgetCommand(cli::Program& program) {
         const auto done = Forget(*options);
         return done ? cli::ExitCode::kOk : Fail(done.error());
       },
-      "coordinator forget worker-2\ncoordinator forget 5f0c66d2a1b94c0fb1f4d2cf40b8f3a7 --json");
+      "coordinator forget worker-2\ncoordinator forget 5f0c66d2a1b94c0fb1f4d2cf40b8f3a7 --json",
+      cli::kAskingExits);
   command.add_option("worker", options->worker, "Its name, or its id as `workers` shows it")
       ->required()
       ->configurable(false);

@@ -144,7 +144,8 @@ void AddGcCommand(cli::Program& program) {
         const auto code = CollectGarbage(*options);
         return code ? *code : Fail(code.error());
       },
-      "coordinator gc --dry-run\ncoordinator gc\ncoordinator gc --dry-run --json | jq .due_bytes");
+      "coordinator gc --dry-run\ncoordinator gc\ncoordinator gc --dry-run --json | jq .due_bytes",
+      cli::kLongExits);
   cli::AddFlag(command, "--dry-run", options->dry_run,
                "Only say what would be retired, and how many bytes come back");
   AddClientOptions(command, options->client);

@@ -95,7 +95,7 @@ void AddImportCommand(cli::Program& program) {
         const auto code = Import(*options);
         return code ? *code : Fail(code.error());
       },
-      "coordinator import --from-dir /srv/cache --wait");
+      "coordinator import --from-dir /srv/cache --wait", cli::kLongExits);
   cli::AddOption(
       command, "--from-dir", options->from_dir,
       "The folder, readable under this path by the coordinator and by workers that were started "

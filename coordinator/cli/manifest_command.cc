@@ -161,7 +161,8 @@ void AddManifestCommand(cli::Program& program) {
       },
       "coordinator manifest nixos-unstable | jq .paths\n"
       "coordinator manifest 3 --check\n"
-      "coordinator manifest 3 --listing | head");
+      "coordinator manifest 3 --listing | head",
+      cli::kAskingExits);
   command
       .add_option("release", options->release, "A release: number, CHANNEL/NAME, NAME, or CHANNEL")
       ->required()

@@ -97,7 +97,8 @@ void AddPauseCommands(cli::Program& program) {
       "coordinator pause --release 3 --reason 'disk is being enlarged'\n"
       "coordinator pause --upstream https://cache.nixos.org\n"
       "coordinator pause --worker rack2 --json\n"
-      "coordinator pause --all");
+      "coordinator pause --all",
+      cli::kAskingExits);
   AddTargetOptions(pause, *options);
   cli::AddOption(pause, "--reason", options->reason, "Why; shown by `coordinator status`");
   AddClientOptions(pause, options->client);
@@ -109,7 +110,7 @@ void AddPauseCommands(cli::Program& program) {
         const auto code = Resume(*resume_options);
         return code ? *code : Fail(code.error());
       },
-      "coordinator resume --release 3\ncoordinator resume --all --json");
+      "coordinator resume --release 3\ncoordinator resume --all --json", cli::kAskingExits);
   AddTargetOptions(resume, *resume_options);
   AddClientOptions(resume, resume_options->client);
 }

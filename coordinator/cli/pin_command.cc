@@ -47,7 +47,8 @@ void AddPinCommand(cli::Program& program, bool pinned) {
         return code ? *code : Fail(code.error());
       },
       "coordinator " + name + " 3\ncoordinator " + name +
-          " nixos-unstable/nixos-26.11pre1.0123456789ab");
+          " nixos-unstable/nixos-26.11pre1.0123456789ab",
+      cli::kAskingExits);
   command
       .add_option("release", options->release, "A release: number, CHANNEL/NAME, NAME, or CHANNEL")
       ->required()

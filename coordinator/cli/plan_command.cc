@@ -74,7 +74,8 @@ void AddPlanCommand(cli::Program& program) {
         return code ? *code : Fail(code.error());
       },
       "coordinator plan --channel nixos-unstable\n"
-      "coordinator plan --channel nixos-unstable --match '-hello-[0-9]' --json");
+      "coordinator plan --channel nixos-unstable --match '-hello-[0-9]' --json",
+      cli::kWaitingExits);
   AddSelectionOptions(command, options->selection);
   AddClientOptions(command, options->client);
 }

@@ -45,7 +45,7 @@ void AddPriorityCommand(cli::Program& program) {
         const auto code = SetPriority(*options);
         return code ? *code : Fail(code.error());
       },
-      "coordinator priority 3 10\ncoordinator priority 3 -- -5");
+      "coordinator priority 3 10\ncoordinator priority 3 -- -5", cli::kAskingExits);
   command.add_option("release", options->release, "The release's number")
       ->required()
       ->check(CLI::PositiveNumber)

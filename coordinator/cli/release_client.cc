@@ -1,4 +1,4 @@
-// The calls of CoordinatorClient about releases that come and go, and about channels.
+// The calls of CoordinatorClient that list: releases that come and go, channels, drives.
 #include "coordinator/cli/client_call.h"
 #include "coordinator/cli/coordinator_client.h"
 
@@ -11,6 +11,14 @@ Result<void> CoordinatorClient::ListReleases(
   return Stream<pb::Release>(
       "list the releases",
       [&](auto& stub, auto& context) { return stub.ListReleases(&context, request); }, take);
+}
+
+Result<void> CoordinatorClient::ListDrives(
+    const pb::ListDrivesRequest& request,
+    const std::function<Result<void>(const pb::Drive&)>& take) {
+  return Stream<pb::Drive>(
+      "list the drives",
+      [&](auto& stub, auto& context) { return stub.ListDrives(&context, request); }, take);
 }
 
 Result<void> CoordinatorClient::DiffReleases(

@@ -43,7 +43,7 @@ std::vector<cli::ProgressBar> ProgressOf(const pb::Release& release) {
   const pb::NarCounts& nars = release.nars();
   std::string left_out;
   if (Unpublished(paths) > 0) {
-    left_out = cli::FormatCount(Unpublished(paths)) + " left out";
+    left_out = LeftOut(paths);
   }
   if (paths.left_out() > 0) {
     left_out += (left_out.empty() ? "" : ", ") + cli::FormatCount(paths.left_out()) +

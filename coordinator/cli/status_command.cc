@@ -4,44 +4,83 @@
 #include <fmt/format.h>
 
 #include "cli/json_text.h"
+#include "cli/table.h"
 #include "cli/terminal.h"
 #include "cli/units.h"
 #include "coordinator/cli/channel_text.h"
 #include "coordinator/cli/client_commands.h"
 #include "coordinator/cli/coordinator_client.h"
 #include "coordinator/cli/release_json.h"
-#include "coordinator/cli/release_text.h"
+#include "coordinator/cli/release_table.h"
 #include "coordinator/cli/worker_text.h"
 
 namespace hnx::coordinator {
 namespace {
 
-void PrintProgress(const pb::Release& release) {
-  const pb::PathCounts& paths = release.paths();
-  std::cout << fmt::format("  {:>4}  {:<10} {}{}\n", release.id(),
-                           ReleaseStateName(release.state()), ReleaseTitle(release),
-                           release.latest() ? " (latest)" : "");
-  if (release.priority() != 0) {
-    std::cout << fmt::format("        priority {}\n", release.priority());
-  }
-  std::cout << fmt::format("        {} of {} paths published, {} of {} stored",
-                           cli::FormatCount(paths.published()), cli::FormatCount(paths.total()),
-                           cli::FormatBytes(release.nars().bytes_stored()),
-                           cli::FormatBytes(release.nars().bytes_total()));
-  const std::uint64_t left_out = paths.missing() + paths.set_aside() + paths.blocked();
-  if (left_out > 0) {
-    std::cout << fmt::format(", {} left out", cli::FormatCount(left_out));
-  }
-  if (paths.left_out() > 0) {
-    std::cout << fmt::format(", {} outside of the budget", cli::FormatCount(paths.left_out()));
+// Beside those at work.
+constexpr int kReleasesShownMax = 5;
+
+bool IsAtWork(const pb::Release& release) {
+  return release.state() == pb::RELEASE_STATE_RESOLVING ||
+         release.state() == pb::RELEASE_STATE_WALKING ||
+         release.state() == pb::RELEASE_STATE_MIRRORING;
+}
+
+void PrintReleases(const pb::Status& status) {
+  cli::Table table = ReleaseTable();
+  int others = 0;
+  for (const pb::Release& release : status.releases()) {
+    if (IsAtWork(release) || ++others <= kReleasesShownMax) {
+      AddRelease(release, table);
+    }
   }
   std::cout << '\n';
-  if (release.paused()) {
-    std::cout << "        paused: " << cli::Printable(release.pause_reason()) << '\n';
+  table.Finish(std::cout, "Releases: none; see `coordinator submit`");
+  if (others > kReleasesShownMax) {
+    std::cout << "    and more: coordinator releases\n";
   }
-  if (!release.message().empty()) {
-    std::cout << "        " << cli::Printable(release.message()) << '\n';
+}
+
+void PrintChannels(const pb::Status& status) {
+  if (status.channels().empty()) {
+    return;
   }
+  std::cout << '\n';
+  cli::Table table = ChannelTable();
+  for (const pb::ChannelStatus& channel : status.channels()) {
+    AddChannel(channel, table);
+  }
+  table.Print(std::cout);
+}
+
+void PrintWorkers(const pb::Status& status) {
+  cli::Table table = WorkerTable();
+  for (const pb::WorkerStatus& worker : status.workers()) {
+    AddWorker(worker, table);
+  }
+  std::cout << '\n';
+  table.Finish(std::cout, "Workers: none; see `worker run`");
+}
+
+void PrintShards(const pb::Status& status) {
+  std::uint64_t nars = 0;
+  std::uint64_t bytes = 0;
+  int lost = 0;
+  std::uint64_t copies = 0;
+  std::uint64_t whole = 0;
+  for (const pb::ShardStatus& shard : status.shards()) {
+    nars += shard.nars();
+    bytes += shard.bytes();
+    lost += shard.lost() ? 1 : 0;
+    copies += shard.copies();
+    whole += shard.copies_whole();
+  }
+  std::cout << fmt::format("\nShards: {}, {} in {} NARs", status.shards_size(),
+                           cli::FormatBytes(bytes), cli::FormatCount(nars));
+  if (copies > 0) {
+    std::cout << fmt::format("; {} of {} copies whole", whole, copies);
+  }
+  std::cout << (lost > 0 ? fmt::format("; {} lost", lost) : "") << ". See `coordinator shards`.\n";
 }
 
 void PrintBudget(const pb::BudgetStatus& budget) {
@@ -101,12 +140,6 @@ void PrintUpstream(const pb::UpstreamStatus& upstream) {
   }
 }
 
-std::string CopiesText(const pb::ShardStatus& shard) {
-  return shard.copies() == 0
-             ? std::string()
-             : fmt::format(", {} of {} copies whole", shard.copies_whole(), shard.copies());
-}
-
 void PrintStatus(const pb::Status& status) {
   if (status.index_key_hex().empty()) {
     std::cout << "Mirror: no key yet; start a worker with --role index\n";
@@ -125,36 +158,19 @@ void PrintStatus(const pb::Status& status) {
     std::cout << "Everything is paused: " << cli::Printable(status.pause_reason()) << '\n';
   }
   if (!status.upstreams().empty()) {
-    std::cout << "Upstreams:\n";
+    std::cout << "\nUpstreams:\n";
   }
   for (const pb::UpstreamStatus& upstream : status.upstreams()) {
     PrintUpstream(upstream);
   }
-  std::cout << "Releases:" << (status.releases().empty() ? " none; see `coordinator submit`" : "")
-            << '\n';
-  for (const pb::Release& release : status.releases()) {
-    PrintProgress(release);
-  }
-  if (!status.channels().empty()) {
-    std::cout << "Channels:\n";
-  }
-  for (const pb::ChannelStatus& channel : status.channels()) {
-    std::cout << ChannelText(channel);
-  }
+  PrintReleases(status);
+  PrintChannels(status);
   if (status.has_budget()) {
+    std::cout << '\n';
     PrintBudget(status.budget());
   }
-  std::cout << "Workers:" << (status.workers().empty() ? " none; see `worker run`" : "") << '\n';
-  for (const pb::WorkerStatus& worker : status.workers()) {
-    std::cout << WorkerText(worker);
-  }
-  std::cout << "Shards:" << (status.shards().empty() ? " none yet" : "") << '\n';
-  for (const pb::ShardStatus& shard : status.shards()) {
-    const char* standing = shard.lost() ? ", lost" : shard.sealed() ? ", sealed" : "";
-    std::cout << fmt::format("  {} on {}: {} NARs, {}{}{}\n", shard.id_z32(),
-                             cli::Printable(shard.worker_name()), cli::FormatCount(shard.nars()),
-                             cli::FormatBytes(shard.bytes()), standing, CopiesText(shard));
-  }
+  PrintWorkers(status);
+  PrintShards(status);
 }
 
 Result<cli::ExitCode> ShowStatus(const ClientOptions& options) {
@@ -173,12 +189,13 @@ Result<cli::ExitCode> ShowStatus(const ClientOptions& options) {
 void AddStatusCommand(cli::Program& program) {
   auto options = std::make_shared<ClientOptions>();
   CLI::App& command = program.AddCommand(
-      "status", "Show the mirror's key, its releases, channels, workers and shards",
+      "status",
+      "Show the mirror on one screen: key, upstreams, releases, channels, workers and shards",
       [options] {
         const auto code = ShowStatus(*options);
         return code ? *code : Fail(code.error());
       },
-      "coordinator status\ncoordinator status --json | jq -r .mirror_key");
+      "coordinator status\ncoordinator status --json | jq -r .mirror_key", cli::kAskingExits);
   AddClientOptions(command, *options);
 }
 

@@ -33,7 +33,8 @@ void AddSubmitCommand(cli::Program& program) {
       },
       "coordinator submit --channel nixos-unstable --match '-hello-[0-9]' --wait\n"
       "coordinator submit --path /nix/store/...-hello-2.12 --wait\n"
-      "nix-store -qR ./result | coordinator submit --store-paths - --name mine");
+      "nix-store -qR ./result | coordinator submit --store-paths - --name mine",
+      cli::kLongExits);
   AddSelectionOptions(command, options->selection);
   cli::AddFlag(command, "--wait", options->wait,
                "Show the progress and return when the release is settled");

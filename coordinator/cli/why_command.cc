@@ -61,7 +61,8 @@ void AddWhyCommand(cli::Program& program) {
         return code ? *code : Fail(code.error());
       },
       "coordinator why /nix/store/...-hello-2.12\ncoordinator why "
-      "1b9p07z77phvv2hf6gm9f28syp39f1ag");
+      "1b9p07z77phvv2hf6gm9f28syp39f1ag",
+      cli::kAskingExits);
   command.add_option("path", options->path, "A store path, its base name or its hash")
       ->required()
       ->configurable(false);

@@ -1,8 +1,10 @@
 #include "coordinator/cli/worker_text.h"
 
+#include <utility>
+#include <vector>
+
 #include <fmt/format.h>
 
-#include "cli/terminal.h"
 #include "cli/units.h"
 #include "coordinator/cli/release_text.h"
 
@@ -38,36 +40,48 @@ std::string DrainText(const pb::WorkerStatus& worker) {
   return text;
 }
 
-std::string WorkerText(const pb::WorkerStatus& worker) {
+cli::Table WorkerTable() {
+  using cli::Align;
+  return cli::Table({{"WORKER"},
+                     {"STATE"},
+                     {"JOBS", Align::kRight},
+                     {"STORED", Align::kRight},
+                     {"FREE", Align::kRight},
+                     {"SHARDS", Align::kRight},
+                     {"COPIES", Align::kRight},
+                     {"VERSION"}});
+}
+
+void AddWorker(const pb::WorkerStatus& worker, cli::Table& table) {
   const char* state = worker.forgotten() ? "forgotten" : worker.alive() ? "alive" : "away";
-  std::string text =
-      fmt::format("  {:<20} {:<9} {} jobs, {} stored, {} free\n", cli::Printable(worker.name()),
-                  state, worker.jobs(), cli::FormatBytes(worker.bytes_stored()),
-                  cli::FormatBytes(worker.disk_free_bytes()));
+  std::vector<std::string> remarks;
   if (worker.paused()) {
-    text += fmt::format("        paused: {}\n", cli::Printable(worker.pause_reason()));
+    remarks.push_back("paused: " + worker.pause_reason());
   }
   if (worker.draining()) {
-    text += fmt::format("        {}\n", DrainText(worker));
+    remarks.push_back(DrainText(worker));
   }
   if (!worker.alive() && !worker.forgotten()) {
-    text +=
-        fmt::format("        last heard of {}; if its disk is gone, say `coordinator forget {}`\n",
-                    FormatTime(worker.last_seen_ms()), worker.id());
+    remarks.push_back(
+        fmt::format("last heard of {}; if its disk is gone, say `coordinator forget {}`",
+                    FormatTime(worker.last_seen_ms()), worker.id()));
   }
   if (worker.disk_full() && worker.alive()) {
-    text += "        its disk has no room: it takes no work until there is some\n";
+    remarks.emplace_back("its disk has no room: it takes no work until there is some");
   }
   if (worker.copies() > 0) {
-    text +=
-        fmt::format("        holds copies of {} shards of others, {} of them whole, {}\n",
-                    worker.copies(), worker.copies_whole(), cli::FormatBytes(worker.copy_bytes()));
+    remarks.push_back(fmt::format("holds copies of {} shards of others, {} of them whole, {}",
+                                  worker.copies(), worker.copies_whole(),
+                                  cli::FormatBytes(worker.copy_bytes())));
   }
   if (worker.shards_lost() > 0) {
-    text += fmt::format("        {} of its {} shards are lost\n", worker.shards_lost(),
-                        worker.shards());
+    remarks.push_back(
+        fmt::format("{} of its {} shards are lost", worker.shards_lost(), worker.shards()));
   }
-  return text;
+  table.Add({worker.name(), state, std::to_string(worker.jobs()),
+             cli::FormatBytes(worker.bytes_stored()), cli::FormatBytes(worker.disk_free_bytes()),
+             std::to_string(worker.shards()), std::to_string(worker.copies()), worker.version()},
+            std::move(remarks));
 }
 
 }  // namespace hnx::coordinator

@@ -1,16 +1,16 @@
-// What people read about a worker.
+// What people read about workers.
 #pragma once
 
 #include <string>
 
+#include "cli/table.h"
 #include "hypercore_nixos/v1/coordinator.pb.h"
 
 namespace hnx::coordinator {
 
-// One line, and further ones below it for a worker that is held or drained; each ends with a
-// newline.
-std::string WorkerText(const hypercore_nixos::v1::WorkerStatus& worker);
-// What is still to happen before a draining worker may be removed: one sentence.
+cli::Table WorkerTable();
+void AddWorker(const hypercore_nixos::v1::WorkerStatus& worker, cli::Table& table);
+// "drained: it may be removed", or why not yet. Of one that is draining.
 std::string DrainText(const hypercore_nixos::v1::WorkerStatus& worker);
 
 }  // namespace hnx::coordinator

@@ -13,15 +13,16 @@ namespace {
 Result<cli::ExitCode> ListWorkers(const ClientOptions& options) {
   HNX_ASSIGN_OR_RETURN(CoordinatorClient client, CoordinatorClient::Create(options));
   HNX_ASSIGN_OR_RETURN(const pb::Status status, client.GetStatus());
+  cli::Table table = WorkerTable();
   for (const pb::WorkerStatus& worker : status.workers()) {
     if (options.json) {
       std::cout << cli::JsonLine(ToJson(worker)) << '\n';
     } else {
-      std::cout << WorkerText(worker);
+      AddWorker(worker, table);
     }
   }
-  if (status.workers().empty() && !options.json) {
-    std::cout << "No worker has come so far; see `worker run`.\n";
+  if (!options.json) {
+    table.Finish(std::cout, "No worker has come so far; see `worker run`.");
   }
   return cli::ExitCode::kOk;
 }
@@ -36,7 +37,8 @@ void AddWorkersCommand(cli::Program& program) {
         const auto code = ListWorkers(*options);
         return code ? *code : Fail(code.error());
       },
-      "coordinator workers\ncoordinator workers --json | jq 'select(.removable)'");
+      "coordinator workers\ncoordinator workers --json | jq 'select(.removable)'",
+      cli::kAskingExits);
   AddClientOptions(command, *options);
 }
 

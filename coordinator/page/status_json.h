@@ -1,5 +1,5 @@
-// /status.json and /failures.json. Their form is docs/status.schema.json: a field may be added,
-// none changes its meaning while "schema" is the same.
+// /status.json and /failures.json. Their form is docs/schemas/status-page.schema.json: a field may
+// be added, none changes its meaning while "schema" is the same.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

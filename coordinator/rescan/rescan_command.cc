@@ -99,13 +99,14 @@ void AddRescanCommand(cli::Program& program) {
         const auto code = Run(*options);
         if (!code) {
           fmt::print(stderr, "coordinator rescan: {}\n", code.error().message);
-          return cli::ExitCode::kFailure;
+          return cli::ExitCodeOf(code.error());
         }
         return *code;
       },
       "coordinator rescan --index /srv/index/drives/INDEX_ID --data /var/lib/hypercore-nixos\n"
       "coordinator rescan --mirror hyper://KEY --peer gateway.example:4711 --dry-run\n"
-      "coordinator rescan --merge --index /srv/index/drives --mirror hyper://KEY");
+      "coordinator rescan --merge --index /srv/index/drives --mirror hyper://KEY",
+      cli::kLongExits);
   cli::AddOption(command, "--index", options->index.folder,
                  "Folder of the index drive, or with --mirror one that holds it as <id>");
   cli::AddOption(command, "--mirror", options->index.mirror, "The mirror, hyper://KEY");

@@ -8,6 +8,7 @@
 #include "coordinator/store/pg_channel_store.h"
 #include "coordinator/store/pg_control_store.h"
 #include "coordinator/store/pg_hit_store.h"
+#include "coordinator/store/pg_inventory_store.h"
 #include "coordinator/store/pg_release_catalog.h"
 #include "coordinator/store/pg_release_store.h"
 #include "coordinator/store/pg_retire_store.h"
@@ -17,13 +18,15 @@
 
 namespace hnx::coordinator {
 
-// What the calls of release_calls.cc, channel_calls.cc and budget_calls.cc are answered from.
+// What the calls of release_calls.cc, channel_calls.cc, budget_calls.cc and inventory_calls.cc are
+// answered from.
 struct ReleaseStores {
   PgReleaseCatalog& catalog;
   PgChannelStore& channels;
   PgRetireStore& retirement;
   PgBudgetStore& budget;
   PgHitStore& hits;
+  PgInventoryStore& inventory;
 };
 
 // Regular expressions of a request: few, short and right, or kInvalidArgument.
@@ -86,6 +89,14 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   grpc::ServerUnaryReactor* ForgetWorker(
       grpc::CallbackServerContext* context, const hypercore_nixos::v1::ForgetWorkerRequest* request,
       hypercore_nixos::v1::ForgetWorkerResponse* response) override;
+
+  // What operators list; in inventory_calls.cc.
+  grpc::ServerWriteReactor<hypercore_nixos::v1::Drive>* ListDrives(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::ListDrivesRequest* request) override;
+  grpc::ServerUnaryReactor* GetJobs(grpc::CallbackServerContext* context,
+                                    const hypercore_nixos::v1::GetJobsRequest* request,
+                                    hypercore_nixos::v1::JobList* response) override;
 
   // release_calls.cc
   grpc::ServerWriteReactor<hypercore_nixos::v1::Release>* ListReleases(

@@ -58,9 +58,9 @@ OptionInfo DescribeOption(const CLI::Option& option) {
   return info;
 }
 
-}  // namespace
-
-CommandInfo Describe(const CLI::App& app, const ExamplesOf& examples_of) {
+CommandInfo DescribeBelow(const CLI::App& app, const std::string& above, const FactsOf& facts_of) {
+  const CommandFacts facts = facts_of(app);
+  const std::string path = (above.empty() ? "" : above + " ") + app.get_name();
   CommandInfo info;
   info.name = app.get_name();
   info.description = app.get_description();
@@ -74,11 +74,27 @@ CommandInfo Describe(const CLI::App& app, const ExamplesOf& examples_of) {
                                   .repeated = option->get_items_expected_max() > 1});
     }
   }
-  info.examples = Split(examples_of(app), '\n');
+  info.examples = Split(facts.examples, '\n');
+  info.exit_codes = facts.exit_codes;
+  if (app.get_option_no_throw("--json") != nullptr) {
+    info.schema = facts.schema.empty() ? SchemaOf(path) : facts.schema;
+  }
   for (const CLI::App* command : app.get_subcommands({})) {
-    info.commands.push_back(Describe(*command, examples_of));
+    info.commands.push_back(DescribeBelow(*command, path, facts_of));
   }
   return info;
+}
+
+}  // namespace
+
+CommandInfo Describe(const CLI::App& app, const FactsOf& facts_of) {
+  return DescribeBelow(app, "", facts_of);
+}
+
+std::string SchemaOf(const std::string& path) {
+  std::string file = path;
+  std::replace(file.begin(), file.end(), ' ', '-');
+  return file + ".schema.json";
 }
 
 void VisitCommands(const CommandInfo& program,

@@ -1,5 +1,6 @@
 // CommandTree: what a program's command line is made of, as plain values: the one source of its
-// manual page (manual.h) and of its shell completion (completion.h).
+// manual page (manual.h), its shell completion (completion.h) and of what was probably meant
+// (suggestion.h).
 #pragma once
 
 #include <functional>
@@ -7,6 +8,8 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+
+#include "cli/exit_code.h"
 
 namespace hnx::cli {
 
@@ -35,12 +38,22 @@ struct CommandInfo {
   std::vector<OptionInfo> options;
   std::vector<PositionalInfo> positionals;
   std::vector<std::string> examples;  // whole command lines
+  std::vector<ExitCode> exit_codes;   // that it ends with; empty: it only holds other commands
+  std::string schema;  // docs/schemas/<this> tells what --json prints; empty: there is no --json
   std::vector<CommandInfo> commands;
 };
 
-// `examples_of`: the examples of a command, one a line.
-using ExamplesOf = std::function<std::string(const CLI::App&)>;
-CommandInfo Describe(const CLI::App& app, const ExamplesOf& examples_of);
+// What CLI11 does not know of a command.
+struct CommandFacts {
+  std::string examples;  // one a line
+  std::vector<ExitCode> exit_codes;
+  std::string schema;  // empty: SchemaOf its path
+};
+using FactsOf = std::function<CommandFacts(const CLI::App&)>;
+CommandInfo Describe(const CLI::App& app, const FactsOf& facts_of);
+
+// "coordinator failures list" -> "coordinator-failures-list.schema.json"
+std::string SchemaOf(const std::string& path);
 
 // Calls `visit` with every command, the program first, and its path: "hyp create drive".
 void VisitCommands(const CommandInfo& program,

@@ -99,6 +99,19 @@ void WriteCommand(const std::string& path, const CommandInfo& command, std::ostr
     }
     out << ".RE\n.fi\n";
   }
+  if (!command.schema.empty()) {
+    out << ".PP\nWhat \\fB\\-\\-json\\fR prints is described by "
+        << Roff(kSchemaFolder + command.schema) << ".\n";
+  }
+  if (!command.exit_codes.empty()) {
+    out << ".PP\nExits with";
+    const char* separator = " ";
+    for (const ExitCode code : command.exit_codes) {
+      out << separator << static_cast<int>(code);
+      separator = ", ";
+    }
+    out << ".\n";
+  }
 }
 
 }  // namespace
@@ -126,13 +139,8 @@ std::string ManualPage(const CommandInfo& program, const std::string& version) {
     }
   });
   out << ".SH \"EXIT STATUS\"\n";
-  std::istringstream codes(kExitCodesHelp);
-  std::string line;
-  std::getline(codes, line);  // its heading
-  while (std::getline(codes, line)) {
-    const std::size_t code = line.find_first_not_of(' ');
-    const std::size_t meaning = line.find_first_not_of(' ', line.find(' ', code));
-    out << ".TP\n" << line[code] << '\n' << Roff(line.substr(meaning)) << '\n';
+  for (const ExitCode code : kAllExits) {
+    out << ".TP\n" << static_cast<int>(code) << '\n' << Sentence(MeaningOf(code));
   }
   return out.str();
 }

@@ -9,11 +9,13 @@
 //
 // --help, --version, --config, --log-level and --log-json are there by themselves, and so are the
 // commands completion and manual; logging is set up before the command runs. Wrong use is told on
-// stderr and exits with kUsage.
+// stderr, with what was probably meant, and exits with kUsage. What a command prints with --json is
+// told by docs/schemas/<its path, joined with "-">.schema.json.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,12 +36,15 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // `examples`: whole command lines, one a line. The App lives as long as the Program.
+  // `examples`: whole command lines, one a line. `exits`: all codes that it may end with. The App
+  // lives as long as the Program.
   CLI::App& AddCommand(const std::string& name, const std::string& description, Run run,
-                       const std::string& examples = {});
+                       const std::string& examples = {},
+                       std::span<const ExitCode> exits = kLocalExits);
   // A command with commands of its own (hyp create drive): add those to it.
   CLI::App& AddCommand(CLI::App& parent, const std::string& name, const std::string& description,
-                       Run run, const std::string& examples = {});
+                       Run run, const std::string& examples = {},
+                       std::span<const ExitCode> exits = kLocalExits);
   // Only holds other commands.
   CLI::App& AddGroup(const std::string& name, const std::string& description);
 
@@ -52,13 +57,18 @@ class Program {
 
  private:
   void AddOwnCommands();
+  void PrintManual() const;
+  int TellMistake(const std::string& error, int argc, const char* const* argv) const;
+  // Below a command's options.
+  std::string Footer(const CLI::App& command) const;
 
   CLI::App app_;
   std::string log_level_ = "info";
   bool log_json_ = false;
   std::string shell_;
+  bool manual_json_ = false;
   std::map<const CLI::App*, Run> runs_;
-  std::map<const CLI::App*, std::string> examples_;
+  std::map<const CLI::App*, CommandFacts> facts_;
 };
 
 }  // namespace hnx::cli

@@ -126,8 +126,8 @@ function checkSchema (scratch, status) {
   const file = path.join(scratch, 'status.json')
   fs.writeFileSync(file, JSON.stringify(status))
   const program = 'import json, sys, jsonschema\njsonschema.Draft202012Validator(json.load(open(sys.argv[1]))).validate(json.load(open(sys.argv[2])))'
-  const done = spawnSync('python3', ['-c', program, path.join(sourceDir, 'docs/status.schema.json'), file], { encoding: 'utf8' })
-  check(done.status === 0, `docs/status.schema.json: ${done.stderr.split('\n').slice(-20).join('\n')}`)
+  const done = spawnSync('python3', ['-c', program, path.join(sourceDir, 'docs/schemas/status-page.schema.json'), file], { encoding: 'utf8' })
+  check(done.status === 0, `docs/schemas/status-page.schema.json: ${done.stderr.split('\n').slice(-20).join('\n')}`)
 }
 
 test('page', async ({ scratch, owns }) => {

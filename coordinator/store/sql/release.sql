@@ -45,10 +45,10 @@ WHERE id IN (SELECT id FROM release
              WHERE is_list AND state = 'resolving' AND submitted_at < now() - interval '1 hour' LIMIT 10)
 
 -- name: GetReleases
--- $1: one release, 0: the newest, -1: the newest $2 that are not retired.
+-- $1: one release, 0: the newest, -1: $2 that are not retired: those at work, then the newest.
 WITH chosen AS (
     SELECT * FROM release WHERE ($1 <= 0 OR id = $1) AND ($1 >= 0 OR state::text <> 'retired')
-    ORDER BY id DESC LIMIT CASE WHEN $1 < 0 THEN $2::bigint ELSE 1 END
+    ORDER BY $1 < 0 AND state IN ('resolving', 'walking', 'mirroring') DESC, id DESC LIMIT CASE WHEN $1 < 0 THEN $2::bigint ELSE 1 END
 )
 SELECT r.id, r.channel, r.name, r.revision, r.state, r.message, r.is_latest, r.pinned, r.bytes_reused, r.priority,
        r.paused_at IS NOT NULL AS paused, r.pause_reason,
