@@ -12,6 +12,7 @@ import { FrameError, FrameReader } from '../../../swarm/lib/frames.mjs'
 import { LOOKUP_AGAIN_MS_MIN, QUERIES_AT_ONCE_MAX } from '../../../swarm/lib/limits.mjs'
 import { Log } from '../../../swarm/lib/log.mjs'
 import { controlHello, dataHello } from '../../../swarm/lib/messages.mjs'
+import { renderMetrics } from '../../../swarm/lib/metrics.mjs'
 import { parseOptions, UsageError } from '../../../swarm/lib/options.mjs'
 import { TopicSet } from '../../../swarm/lib/topic_set.mjs'
 import { frame } from './back_end_stand_in.mjs'
@@ -209,5 +210,13 @@ test('a lookup is repeated while nobody is connected, not while somebody is', as
     await swarm.answer()
     assert.equal(swarm.log.length, asked)
     clock.nowMs += LOOKUP_AGAIN_MS_MIN
+  }
+})
+
+test('the metrics tell whether the DHT answers, and whether we can be reached', () => {
+  for (const [online, firewalled] of [[true, false], [false, true]]) {
+    const lines = renderMetrics({ dht: { online, firewalled }, backEnds: [] }).split('\n')
+    assert.ok(lines.includes(`hnx_swarm_dht_online ${Number(online)}`))
+    assert.ok(lines.includes(`hnx_swarm_dht_firewalled ${Number(firewalled)}`))
   }
 })
