@@ -83,7 +83,7 @@ void WorkDisplay::PrintJson(const pb::Release& release) {
   line["bytes_per_second"] = rate.PerSecond();
   const auto left = rate.TimeTo(release.nars().bytes_total());
   if (left && release.nars().bytes_stored() < release.nars().bytes_total()) {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto now = Clock::Real().Wall().time_since_epoch();
     line["expected_end_ms"] =
         std::chrono::duration_cast<std::chrono::milliseconds>(now + *left).count();
   } else {
