@@ -1,6 +1,6 @@
 {{/* Pieces of NetworkPolicies. */}}
 
-{{/* ROOT COMPONENT PORT...: `from` or `to` the pods of a component of this release, on named ports of theirs. */}}
+{{/* ROOT COMPONENT: the pods of a component of this release. */}}
 {{- define "hnx.podPeer" -}}
 - podSelector:
     matchLabels:
@@ -65,7 +65,7 @@ ports:
     - {protocol: UDP, port: {{ .Values.swarm.port }}}
 {{- end -}}
 
-{{/* ROOT LIST of URLs or HOST:PORT: their ports as words, each once. */}}
+{{/* URLs or HOST:PORT: their ports as words, each once. */}}
 {{- define "hnx.portsOf" -}}
 {{- $ports := list -}}
 {{- range . -}}
