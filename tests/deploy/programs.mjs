@@ -32,7 +32,7 @@ function ofCommandLine (text) {
   for (const line of text.split('\n')) {
     const head = line.match(/^ {2}--([a-z-]+)(?: ([A-Z]+)(\S*)( REQUIRED)?( \.\.\.)?)?.*\(Env:(HNX_[A-Z_]+)\)/)
     if (head) {
-      options.push({ name: head[1], type: head[2] ?? 'FLAG', list: head[5] !== undefined, help: line.split(/\(Env:\w+\)/)[1].trim() })
+      options.push({ name: head[1], type: head[2] ?? 'FLAG', required: head[4] !== undefined, list: head[5] !== undefined, help: line.split(/\(Env:\w+\)/)[1].trim() })
     } else if (/^ {10,}\S/.test(line) && options.length > 0) {
       const last = options.at(-1)
       last.help = `${last.help} ${line.trim()}`.trim()
@@ -50,7 +50,7 @@ function ofBridge (text) {
   for (const line of text.split('\n')) {
     const head = line.match(/^ {2}--([a-z-]+)(?: ([A-Z:[\]]+))? {2,}(.*)$/)
     if (head) {
-      options.push({ name: head[1], type: head[2] ? (types[head[2]] ?? 'TEXT') : 'FLAG', list: / again for /.test(head[3]), help: head[3] })
+      options.push({ name: head[1], type: head[2] ? (types[head[2]] ?? 'TEXT') : 'FLAG', required: head[1] === 'socket', list: / again for /.test(head[3]), help: head[3] })
     } else if (/^ {20,}\S/.test(line) && options.length > 0) {
       options.at(-1).help += ` ${line.trim()}`
     }
@@ -58,13 +58,13 @@ function ofBridge (text) {
   return options.filter((option) => !common.includes(option.name))
 }
 
-// [{name, type, list, help}]; type is FLAG, TEXT, INT, UINT, FLOAT, SIZE or DURATION.
+const known = new Map()
+
+// [{name, type, required, list, help}]; type is FLAG, TEXT, INT, UINT, FLOAT, SIZE or DURATION.
 export function optionsOf (program) {
-  const options = program === 'swarm' ? ofBridge(help(program)) : ofCommandLine(help(program))
-  if (options.length === 0) {
-    throw new Error(`${program} --help lists no options`)
-  }
-  return options
+  if (!known.has(program)) known.set(program, program === 'swarm' ? ofBridge(help(program)) : ofCommandLine(help(program)))
+  if (known.get(program).length === 0) throw new Error(`${program} --help lists no options`)
+  return known.get(program)
 }
 
 // HNX_... that the program reads.

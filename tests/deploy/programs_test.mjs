@@ -1,5 +1,6 @@
-// What the rendered pods tell the real programs, said to the real programs. They are started with one argument more,
-// which no program knows: so they read and check all others and the environment, name that one alone, and do nothing.
+// What the rendered pods tell the real programs, said to the real programs. `PROGRAM ... --help` reads and checks all
+// values and variables first, and `PROGRAM ... --no-such-flag` names the first argument that it does not know: neither
+// does anything else.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -12,11 +13,11 @@ import { parseOptions } from '../../swarm/lib/options.mjs'
 import { generated } from './generate.mjs'
 import { chart, filesIn, helms } from './helm.mjs'
 import { containersOf, parse } from './manifests.mjs'
-import { commandLine, environmentOf } from './programs.mjs'
+import { commandLine, environmentOf, optionsOf } from './programs.mjs'
 
 const PROGRAMS = ['coordinator', 'worker', 'gateway', 'swarm']
 const SENTINEL = '--no-such-flag'
-const ONLY_SENTINEL = /^\w+: The following argument was not expected: --no-such-flag$/m
+const KNOWN_BUT_SENTINEL = /has no option --no-such-flag$/m
 const TIMEOUT_MS = 60_000
 const containers = filesIn('values').flatMap((file) => containersOf(parse(helms[0].template(file))).map((found) => ({ ...found, title: `${path.basename(file)}: ${found.title}` })))
 const ours = containers.filter(({ container }) => PROGRAMS.includes(container.command?.[0]))
@@ -39,6 +40,13 @@ test('every variable is one that the program reads', () => {
   assert.deepEqual(unknown, [])
 })
 
+test('what a program needs is said', () => {
+  const missing = ours.filter(({ container }) => container.args?.[0] !== 'status').flatMap(({ container, title }) => optionsOf(container.command[0])
+    .filter((option) => option.required && !(`HNX_${option.name.toUpperCase().replaceAll('-', '_')}` in environment(container))).map((option) => `${title} says no --${option.name}`))
+  assert.deepEqual(missing, [])
+  assert.deepEqual(PROGRAMS.flatMap((program) => optionsOf(program).filter((option) => option.required).map((option) => option.name)), ['data', 'socket'])
+})
+
 test('every argument and every value is taken', () => {
   const asked = new Set()
   for (const { container, title } of ours) {
@@ -51,20 +59,18 @@ test('every argument and every value is taken', () => {
       assert.doesNotThrow(() => parseOptions(words, env), title)
       continue
     }
-    const answer = ask(container.command[0], [...words, SENTINEL], env)
-    assert.match(answer.stderr, ONLY_SENTINEL, `${title}: ${answer.stderr}`)
+    const values = ask(container.command[0], [...words, '--help'], env)
+    assert.equal(values.status, 0, `${title}: ${values.stderr}`)
+    const names = ask(container.command[0], [...words, SENTINEL], env)
+    assert.match(names.stderr, KNOWN_BUT_SENTINEL, `${title}: ${names.stderr}`)
   }
   assert.ok(asked.size >= 40, `only ${asked.size} different containers`)
 })
 
 test('a value that is wrong would be seen', () => {
-  const wrong = [
-    ask('coordinator', ['serve', SENTINEL], { HNX_LEASE: 'soon' }),
-    ask('worker', ['run', '--no-such-option', SENTINEL], { HNX_DATA: '/data' }),
-    ask('worker', ['run', SENTINEL], {}),
-    ask('gateway', ['serve', SENTINEL], { HNX_CONNECTIONS_MAX: '1e+06' })
-  ]
-  for (const { stderr } of wrong) assert.doesNotMatch(stderr, ONLY_SENTINEL)
+  assert.equal(ask('coordinator', ['serve', '--help'], { HNX_LEASE: 'soon' }).status, 2)
+  assert.equal(ask('gateway', ['serve', '--help'], { HNX_CONNECTIONS_MAX: '1e+06' }).status, 2)
+  assert.doesNotMatch(ask('worker', ['run', '--no-such-option', SENTINEL], { HNX_DATA: '/data' }).stderr, KNOWN_BUT_SENTINEL)
   assert.throws(() => parseOptions([], { HNX_SOCKET: '/run/x.sock', HNX_MAX_PEERS: 'many' }))
 })
 
