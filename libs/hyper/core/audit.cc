@@ -33,8 +33,8 @@ std::string BlockName(BlockIndex block) {
 
 class Auditor {
  public:
-  Auditor(CoreStorage& storage, const AuditProgress& progress)
-      : storage_(storage), progress_(progress) {}
+  Auditor(CoreStorage& storage, const AuditOptions& options)
+      : storage_(storage), options_(options) {}
 
   Result<AuditReport> Run();
 
@@ -50,9 +50,15 @@ class Auditor {
   Result<void> RunOnce();
   Result<bool> TailCutMeanwhile();
 
+  void Find(AuditFinding finding);
   void Find(CoreFile file, std::uint64_t offset, std::string message);
   void FindNode(TreeIndex index, const std::string& message);
-  void FindBit(BlockIndex block, const std::string& message);
+  // Of which is known what it should be.
+  void FindWrongNode(const TreeNode& seen, const TreeNode& right, const std::string& message);
+  void FindBlock(const Known& leaf, std::uint64_t offset, std::string message);
+  void FindZeros(const Known& leaf);
+  // `present`: what it should be.
+  void FindBit(const Known& leaf, bool present, const std::string& message);
 
   // False when the oplog cannot be read, so that nothing else can be judged.
   Result<bool> CheckOplog();
@@ -79,25 +85,81 @@ class Auditor {
   Result<void> CheckBitsBeyondLength();
 
   CoreStorage& storage_;
-  const AuditProgress& progress_;
+  const AuditOptions& options_;
   AuditReport report_;
   std::unique_ptr<CoreView> view_;
   std::uint64_t bytes_unreported_ = 0;
 };
 
-void Auditor::Find(CoreFile file, std::uint64_t offset, std::string message) {
+void Auditor::Find(AuditFinding finding) {
   ++report_.findings_total;
-  if (report_.findings.size() < kAuditFindingsMax) {
-    report_.findings.push_back({file, offset, std::move(message)});
+  if (report_.findings.size() < options_.findings_max) {
+    report_.findings.push_back(std::move(finding));
   }
+}
+
+void Auditor::Find(CoreFile file, std::uint64_t offset, std::string message) {
+  AuditFinding finding;
+  finding.file = file;
+  finding.offset = offset;
+  finding.message = std::move(message);
+  Find(std::move(finding));
 }
 
 void Auditor::FindNode(TreeIndex index, const std::string& message) {
   Find(CoreFile::kTree, index.value() * kTreeSlotBytes, NodeName(index) + " " + message);
 }
 
-void Auditor::FindBit(BlockIndex block, const std::string& message) {
-  Find(CoreFile::kBitfield, block.value() / 8, BlockName(block) + " " + message);
+void Auditor::FindWrongNode(const TreeNode& seen, const TreeNode& right,
+                            const std::string& message) {
+  AuditFinding finding;
+  finding.file = CoreFile::kTree;
+  finding.offset = seen.index.value() * kTreeSlotBytes;
+  finding.message = NodeName(seen.index) + " " + message;
+  finding.kind = AuditFinding::Kind::kNode;
+  finding.right = right;
+  finding.seen = seen;
+  Find(std::move(finding));
+}
+
+void Auditor::FindBlock(const Known& leaf, std::uint64_t offset, std::string message) {
+  AuditFinding finding;
+  finding.file = CoreFile::kData;
+  finding.offset = offset;
+  finding.message = std::move(message);
+  finding.kind = AuditFinding::Kind::kBlock;
+  finding.block = flat_tree::BlockOf(leaf.node.index);
+  finding.right = leaf.node;
+  finding.bytes = {ByteOffset(leaf.begin), ByteOffset(leaf.begin + leaf.node.size)};
+  Find(std::move(finding));
+}
+
+void Auditor::FindZeros(const Known& leaf) {
+  AuditFinding finding;
+  finding.block = flat_tree::BlockOf(leaf.node.index);
+  finding.file = CoreFile::kBitfield;
+  finding.offset = finding.block.value() / 8;
+  finding.message = BlockName(finding.block) +
+                    " is marked present, but data holds only zeros in its place, from byte " +
+                    std::to_string(leaf.begin);
+  finding.kind = AuditFinding::Kind::kBlock;
+  finding.right = leaf.node;
+  finding.bytes = {ByteOffset(leaf.begin), ByteOffset(leaf.begin + leaf.node.size)};
+  finding.zeros = true;
+  Find(std::move(finding));
+}
+
+void Auditor::FindBit(const Known& leaf, bool present, const std::string& message) {
+  AuditFinding finding;
+  finding.block = flat_tree::BlockOf(leaf.node.index);
+  finding.file = CoreFile::kBitfield;
+  finding.offset = finding.block.value() / 8;
+  finding.message = BlockName(finding.block) + " " + message;
+  finding.kind = AuditFinding::Kind::kBit;
+  finding.right = leaf.node;
+  finding.bytes = {ByteOffset(leaf.begin), ByteOffset(leaf.begin + leaf.node.size)};
+  finding.present = present;
+  Find(std::move(finding));
 }
 
 Result<bool> Auditor::CheckOplog() {
@@ -179,7 +241,7 @@ Result<std::optional<std::vector<TreeNode>>> Auditor::CheckRoots() {
       std::vector<TreeNode> corrected = roots;
       corrected[i] = *again;
       if (Signed(corrected)) {
-        FindNode(roots[i].index, "is not the root that was signed");
+        FindWrongNode(roots[i], *again, "is not the root that was signed");
         return std::optional(std::move(corrected));
       }
     }
@@ -239,11 +301,11 @@ Result<std::optional<std::pair<TreeNode, TreeNode>>> Auditor::RightChildren(cons
   HNX_ASSIGN_OR_RETURN(const std::optional<TreeNode> right_again,
                        Recompute(right_index, parent.begin + size - right_size, right_size));
   if (left_again && ParentOf(*left_again, right) == parent.node) {
-    FindNode(left_index, "is wrong");
+    FindWrongNode(left, *left_again, "is wrong");
     return Pair(std::pair(*left_again, right));
   }
   if (right_again && ParentOf(left, *right_again) == parent.node) {
-    FindNode(right_index, "is wrong");
+    FindWrongNode(right, *right_again, "is wrong");
     return Pair(std::pair(left, *right_again));
   }
   const bool left_good = left_again && *left_again == left;
@@ -292,6 +354,9 @@ Result<void> Auditor::CheckBelow(const Known& root) {
   while (!stack.empty()) {
     const Known at = stack.back();
     stack.pop_back();
+    if (flat_tree::BlocksBelow(at.node.index).end <= options_.first_block) {
+      continue;
+    }
     if (flat_tree::Depth(at.node.index) == 0) {
       HNX_TRY(CheckBlock(at));
     } else {
@@ -312,8 +377,12 @@ Result<void> Auditor::CheckBlock(const Known& leaf) {
     HNX_TRY(CheckAbsentBlock(leaf, right && !AllZero(bytes)));
   }
   bytes_unreported_ += bytes.size();
-  if (progress_ && bytes_unreported_ >= kProgressBytes) {
-    progress_(std::exchange(bytes_unreported_, 0));
+  if (options_.progress && bytes_unreported_ >= kProgressBytes) {
+    options_.progress(std::exchange(bytes_unreported_, 0));
+  }
+  if (options_.on_block) {
+    const ByteOffset begin(leaf.begin);
+    HNX_TRY(options_.on_block(block, {begin, begin + bytes.size()}));
   }
   return {};
 }
@@ -339,9 +408,10 @@ Result<void> Auditor::CheckAbsentBlock(const Known& leaf, bool bytes_there) {
     bytes_there = absent;
   }
   if (bytes_there) {
-    FindBit(block, "is marked absent, but its bytes are there");
+    FindBit(leaf, true, "is marked absent, but its bytes are there");
   } else if (block.value() < view_->header().contiguous_length) {
-    FindBit(block, "is marked absent below the contiguous length that oplog notes");
+    Find(CoreFile::kBitfield, block.value() / 8,
+         BlockName(block) + " is marked absent below the contiguous length that oplog notes");
   }
   return {};
 }
@@ -358,13 +428,12 @@ Result<void> Auditor::CheckPresent(const Known& leaf, const Bytes& bytes, bool r
   ++report_.blocks_checked;
   report_.bytes_checked += bytes.size();
   if (bytes.size() < leaf.node.size) {
-    Find(CoreFile::kData, leaf.begin + bytes.size(),
-         "ends within " + BlockName(block) + ", which is marked present");
+    FindBlock(leaf, leaf.begin + bytes.size(),
+              "ends within " + BlockName(block) + ", which is marked present");
   } else if (!right && AllZero(bytes)) {
-    FindBit(block, "is marked present, but data holds only zeros in its place, from byte " +
-                       std::to_string(leaf.begin));
+    FindZeros(leaf);
   } else if (!right) {
-    Find(CoreFile::kData, leaf.begin, BlockName(block) + " is not what was signed");
+    FindBlock(leaf, leaf.begin, BlockName(block) + " is not what was signed");
   }
   return {};
 }
@@ -424,7 +493,8 @@ Result<void> Auditor::CheckBitsBeyondLength() {
     if (at == end) {
       return {};
     }
-    FindBit(at, "is marked present beyond the length " + std::to_string(length));
+    FindBit({{flat_tree::LeafOf(at), 0, {}}, 0}, false,
+            "is marked present beyond the length " + std::to_string(length));
     ++at;
   }
 }
@@ -500,8 +570,8 @@ Result<AuditReport> Auditor::Run() {
       break;
     }
   }
-  if (progress_ && bytes_unreported_ > 0) {
-    progress_(std::exchange(bytes_unreported_, 0));
+  if (options_.progress && bytes_unreported_ > 0) {
+    options_.progress(std::exchange(bytes_unreported_, 0));
   }
   return std::move(report_);
 }
@@ -512,8 +582,14 @@ std::string AuditFinding::ToString() const {
   return std::string(CoreFileName(file)) + " at byte " + std::to_string(offset) + ": " + message;
 }
 
+Result<AuditReport> AuditCore(CoreStorage& storage, const AuditOptions& options) {
+  return Auditor(storage, options).Run();
+}
+
 Result<AuditReport> AuditCore(CoreStorage& storage, const AuditProgress& progress) {
-  return Auditor(storage, progress).Run();
+  AuditOptions options;
+  options.progress = progress;
+  return AuditCore(storage, options);
 }
 
 }  // namespace hnx::hyper

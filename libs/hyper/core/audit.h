@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "hyper/core/core_storage.h"
+#include "hyper/core/merkle_tree.h"
 
 namespace hnx::hyper {
 
@@ -25,9 +26,25 @@ namespace hnx::hyper {
 inline constexpr std::size_t kAuditFindingsMax = 100;
 
 struct AuditFinding {
-  CoreFile file;
+  // What CoreMender can put right of it.
+  enum class Kind {
+    kOther,  // nothing
+    kBlock,  // with the bytes of `block`, which hash to the leaf `right`
+    kNode,   // by writing `right`, which was proven up to the signed roots, over `seen`
+    kBit,    // by marking `block` present, or absent
+  };
+
+  CoreFile file = CoreFile::kOplog;
   std::uint64_t offset = 0;  // byte in that file where the damaged thing begins
   std::string message;       // names the thing: "block 17", "node 34", "header slot 1"
+  Kind kind = Kind::kOther;
+  BlockIndex block{0};
+  // kNode, kChildren; kBlock, kBit: the block's leaf.
+  TreeNode right{TreeIndex(0), 0, {}};
+  TreeNode seen{TreeIndex(0), 0, {}};  // kNode
+  ByteRange bytes;                     // kBlock, kBit: where the block lies in `data`
+  bool present = false;                // kBit: what is right
+  bool zeros = false;  // kBlock: only zeros are there, so it may be the bit that is wrong
 
   // "<file> at byte <offset>: <message>"
   std::string ToString() const;
@@ -47,8 +64,18 @@ struct AuditReport {
 // Called now and then with the bytes of `data` checked since the last call.
 using AuditProgress = std::function<void(std::uint64_t bytes)>;
 
+struct AuditOptions {
+  AuditProgress progress;
+  // Subtrees that end before it are passed over.
+  BlockIndex first_block{0};
+  // After each block, with the bytes read for it; its error ends the audit. It may wait.
+  std::function<Result<void>(BlockIndex block, const ByteRange& bytes)> on_block;
+  std::size_t findings_max = kAuditFindingsMax;  // kept in the report
+};
+
 // Changes nothing, so it may run on read-only storage and beside a writer. An Error is a failure to
 // read (kNotFound: no core there); damage is a finding.
+Result<AuditReport> AuditCore(CoreStorage& storage, const AuditOptions& options);
 Result<AuditReport> AuditCore(CoreStorage& storage, const AuditProgress& progress = {});
 
 }  // namespace hnx::hyper

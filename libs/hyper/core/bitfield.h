@@ -37,6 +37,8 @@ class Bitfield {
   // As TreeStore: writes whole pages; pending until Flushed.
   Result<void> WritePending();
   void Flushed();
+  // Reads the file anew.
+  void DropPages() { pages_.Drop(); }
 
  private:
   struct Run {

@@ -77,6 +77,12 @@ class CoreStorage {
   virtual Result<DataLock> LockData(LockKind kind, ByteRange range, LockWait wait) = 0;
 };
 
+// A range of `data`, behind everything that a core can hold, that whoever writes `tree` or
+// `bitfield` holds locked meanwhile: the core's writer when it flushes, and who mends them beside
+// it.
+inline constexpr ByteRange kFlushLockRange{ByteOffset(std::uint64_t{1} << 62),
+                                           ByteOffset((std::uint64_t{1} << 62) + 1)};
+
 // Reads exactly out.size() bytes; kDataLoss naming the file when it ends before.
 Result<void> ReadExactly(CoreStorage& storage, CoreFile file, std::uint64_t offset,
                          std::span<std::byte> out);

@@ -192,6 +192,17 @@ Result<ByteRange> CoreView::Locate(BlockIndex block) {
 }
 
 Result<Bytes> CoreView::Get(BlockIndex block) {
+  Result<Bytes> bytes = GetOnce(block);
+  if (!bytes && bytes.error().code == ErrorCode::kDataLoss) {
+    // What we keep of tree and bitfield may be older than a repair.
+    nodes_.DropPages();
+    bits_.DropPages();
+    bytes = GetOnce(block);
+  }
+  return bytes;
+}
+
+Result<Bytes> CoreView::GetOnce(BlockIndex block) {
   if (block.value() >= head_.length) {
     return Error{ErrorCode::kOutOfRange, "core " + storage_.Name() + ": block " +
                                              std::to_string(block.value()) + " of " +

@@ -63,6 +63,7 @@ class CoreView {
   Result<void> Overlay(const OplogEntry& entry);
   Result<void> ExtendContiguous();
   Result<void> VerifyLoaded();
+  Result<Bytes> GetOnce(BlockIndex block);
   // Head and header say what the tree says.
   void FollowTree();
 

@@ -1,11 +1,28 @@
 #include "hyper/core/page_cache.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace hnx::hyper {
+namespace {
+
+std::atomic<std::uint64_t>& Drops() {
+  static std::atomic<std::uint64_t> drops{0};
+  return drops;
+}
+
+}  // namespace
+
+void PageCache::DropAll() {
+  ++Drops();
+}
 
 Result<ByteView> PageCache::Page(std::uint64_t number) {
+  if (const std::uint64_t drops = Drops(); drops != drops_seen_) {
+    drops_seen_ = drops;
+    Drop();
+  }
   auto found = pages_.find(number);
   if (found == pages_.end()) {
     Bytes bytes(kPageBytes);

@@ -24,6 +24,9 @@ class PageCache {
   Result<void> Read(std::uint64_t offset, std::span<std::byte> out);
   // Forgets everything: the file was changed.
   void Drop() { pages_.clear(); }
+  // The same in every cache of this process, before its next read: a file was mended beside its
+  // writer. Any thread.
+  static void DropAll();
 
  private:
   struct Entry {
@@ -37,6 +40,7 @@ class PageCache {
   CoreFile file_;
   std::unordered_map<std::uint64_t, Entry> pages_;
   std::uint64_t clock_ = 0;
+  std::uint64_t drops_seen_ = 0;  // of DropAll
 };
 
 }  // namespace hnx::hyper

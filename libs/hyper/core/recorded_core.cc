@@ -113,6 +113,8 @@ void RecordedCore::WarnUnflushed(const Error& why) const {
 }
 
 Result<void> RecordedCore::WritePending() {
+  HNX_ASSIGN_OR_RETURN(const DataLock lock,
+                       storage->LockData(LockKind::kExclusive, kFlushLockRange, LockWait::kWait));
   HNX_TRY(view->nodes().WritePending());
   CrashPoint("hypercore.during_flush");
   return view->bits().WritePending();

@@ -2,6 +2,7 @@ list(APPEND HYPER_SOURCES
   core/audit.cc
   core/bitfield.cc
   core/blake2b.cc
+  core/core_mender.cc
   core/core_reader.cc
   core/core_storage.cc
   core/core_view.cc

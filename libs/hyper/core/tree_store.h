@@ -37,6 +37,8 @@ class TreeStore final : public TreeNodes {
   // step fail) until Flushed says that the oplog no longer repeats it.
   Result<void> WritePending();
   void Flushed();
+  // Reads the file anew.
+  void DropPages() { pages_.Drop(); }
 
  private:
   CoreStorage& storage_;

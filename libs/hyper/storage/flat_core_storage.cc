@@ -104,6 +104,23 @@ Result<std::unique_ptr<FlatCoreStorage>> FlatCoreStorage::OpenReadOnly(
   return storage;
 }
 
+Result<std::unique_ptr<FlatCoreStorage>> FlatCoreStorage::OpenForMending(
+    const std::filesystem::path& folder) {
+  auto storage = std::unique_ptr<FlatCoreStorage>(new FlatCoreStorage(folder, true));
+  HNX_ASSIGN_OR_RETURN(const int fd, storage->Descriptor(CoreFile::kOplog, false));
+  if (fd < 0) {
+    return NotFound("core " + folder.string() + ": there is no oplog");
+  }
+  return storage;
+}
+
+void FlatCoreStorage::ForgetCached(CoreFile file, std::uint64_t offset, std::uint64_t length) {
+  if (const auto fd = Descriptor(file, false); fd.has_value() && *fd >= 0) {
+    (void)::posix_fadvise(*fd, static_cast<off_t>(offset), static_cast<off_t>(length),
+                          POSIX_FADV_DONTNEED);
+  }
+}
+
 Result<bool> FlatCoreStorage::HasWriter(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / CoreFileName(CoreFile::kOplog);
   HNX_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY));

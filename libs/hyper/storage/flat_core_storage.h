@@ -27,6 +27,10 @@ class FlatCoreStorage final : public CoreStorage {
   // For readers: creates and locks nothing, and refuses to write (kPermissionDenied). kNotFound: no
   // such core.
   static Result<std::unique_ptr<FlatCoreStorage>> OpenReadOnly(const std::filesystem::path& folder);
+  // For who mends what is damaged beside a writer (CoreMender): creates and locks nothing, and may
+  // write. kNotFound: no such core.
+  static Result<std::unique_ptr<FlatCoreStorage>> OpenForMending(
+      const std::filesystem::path& folder);
   // Whether some process has it open for writing now.
   static Result<bool> HasWriter(const std::filesystem::path& folder);
 
@@ -38,6 +42,9 @@ class FlatCoreStorage final : public CoreStorage {
   Result<void> PunchHole(CoreFile file, std::uint64_t offset, std::uint64_t length) override;
   void Sync(CoreFile file) override;
   Result<DataLock> LockData(LockKind kind, ByteRange range, LockWait wait) override;
+  // Lets the kernel forget what it keeps of a range of the file (to its end with length 0), so that
+  // the next read comes from the disk; pages that are not written yet stay. A hint.
+  void ForgetCached(CoreFile file, std::uint64_t offset, std::uint64_t length);
 
  private:
   FlatCoreStorage(std::filesystem::path folder, bool writing);
