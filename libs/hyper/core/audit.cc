@@ -55,6 +55,7 @@ class Auditor {
   void FindNode(TreeIndex index, const std::string& message);
   // Of which is known what it should be.
   void FindWrongNode(const TreeNode& seen, const TreeNode& right, const std::string& message);
+  void FindChildren(const Known& parent, TreeIndex at, const std::string& message);
   void FindBlock(const Known& leaf, std::uint64_t offset, std::string message);
   void FindZeros(const Known& leaf);
   // `present`: what it should be.
@@ -93,6 +94,9 @@ class Auditor {
 
 void Auditor::Find(AuditFinding finding) {
   ++report_.findings_total;
+  if (options_.on_finding) {
+    options_.on_finding(finding);
+  }
   if (report_.findings.size() < options_.findings_max) {
     report_.findings.push_back(std::move(finding));
   }
@@ -119,6 +123,17 @@ void Auditor::FindWrongNode(const TreeNode& seen, const TreeNode& right,
   finding.kind = AuditFinding::Kind::kNode;
   finding.right = right;
   finding.seen = seen;
+  Find(std::move(finding));
+}
+
+void Auditor::FindChildren(const Known& parent, TreeIndex at, const std::string& message) {
+  AuditFinding finding;
+  finding.file = CoreFile::kTree;
+  finding.offset = at.value() * kTreeSlotBytes;
+  finding.message = NodeName(at) + " " + message;
+  finding.kind = AuditFinding::Kind::kChildren;
+  finding.block = flat_tree::BlocksBelow(parent.node.index).begin;
+  finding.right = parent.node;
   Find(std::move(finding));
 }
 
@@ -311,12 +326,13 @@ Result<std::optional<std::pair<TreeNode, TreeNode>>> Auditor::RightChildren(cons
   const bool left_good = left_again && *left_again == left;
   const bool right_good = right_again && *right_again == right;
   if (left_good == right_good) {
-    FindNode(left_index, "or " + NodeName(right_index) + " is wrong: they do not hash to " +
-                             NodeName(parent.node.index));
+    FindChildren(parent, left_index,
+                 "or " + NodeName(right_index) + " is wrong: they do not hash to " +
+                     NodeName(parent.node.index));
   } else {
-    FindNode(left_good ? right_index : left_index,
-             "is wrong, and what it stands for is gone: " + NodeName(parent.node.index) +
-                 " cannot be checked further");
+    FindChildren(parent, left_good ? right_index : left_index,
+                 "is wrong, and what it stands for is gone: " + NodeName(parent.node.index) +
+                     " cannot be checked further");
   }
   return Pair();
 }
@@ -327,7 +343,8 @@ Result<void> Auditor::CheckAbsent(const Known& subtree) {
   if (there == blocks.end) {
     report_.blocks_absent += blocks.length();
   } else {
-    FindNode(flat_tree::LeafOf(there), "is missing, though its block is marked present");
+    FindChildren(subtree, flat_tree::LeafOf(there),
+                 "is missing, though its block is marked present");
   }
   return {};
 }
@@ -460,8 +477,9 @@ Result<void> Auditor::CheckBlankSlots() {
   const auto expect_blank = [&](TreeIndex index) -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const TreeNode node, view_->nodes().Get(index));
     if (!node.blank()) {
-      FindNode(index, "does not exist at length " + std::to_string(length) +
-                          ", but something is written in its place");
+      FindWrongNode(node, TreeNode{index, 0, {}},
+                    "does not exist at length " + std::to_string(length) +
+                        ", but something is written in its place");
     }
     return {};
   };

@@ -32,6 +32,9 @@ struct AuditFinding {
     kBlock,  // with the bytes of `block`, which hash to the leaf `right`
     kNode,   // by writing `right`, which was proven up to the signed roots, over `seen`
     kBit,    // by marking `block` present, or absent
+    // With a proof of somebody else's: the children of the node `right`, which is right, are not,
+    // and cannot be told from what is here. `block` is the first one below.
+    kChildren,
   };
 
   CoreFile file = CoreFile::kOplog;
@@ -70,6 +73,9 @@ struct AuditOptions {
   BlockIndex first_block{0};
   // After each block, with the bytes read for it; its error ends the audit. It may wait.
   std::function<Result<void>(BlockIndex block, const ByteRange& bytes)> on_block;
+  // Each finding when it is made, before the blocks below it. Once more when a writer cut a tail
+  // meanwhile, so that all is looked at again; so whoever acts on it looks again, too.
+  std::function<void(const AuditFinding&)> on_finding;
   std::size_t findings_max = kAuditFindingsMax;  // kept in the report
 };
 

@@ -41,22 +41,40 @@ Result<Bytes> CoreMender::ReadData(const ByteRange& range) {
   return bytes;
 }
 
+// From here on nobody clears it or cuts it off.
+Result<std::optional<DataLock>> CoreMender::LockBlock(const AuditFinding& finding) const {
+  HNX_ASSIGN_OR_RETURN(const auto reader, OpenReader());
+  auto locked = reader->LockRange({finding.block, finding.block + 1});
+  if (!locked && (locked.error().code == ErrorCode::kNotFound ||
+                  locked.error().code == ErrorCode::kOutOfRange)) {
+    return std::optional<DataLock>();
+  }
+  if (!locked) {
+    return locked.error();
+  }
+  if (locked->bytes != finding.bytes) {
+    return std::optional<DataLock>();
+  }
+  return std::optional<DataLock>(std::move(locked->lock));
+}
+
+Result<bool> CoreMender::StillDamaged(const AuditFinding& finding) {
+  HNX_ASSIGN_OR_RETURN(const std::optional<DataLock> lock, LockBlock(finding));
+  if (!lock) {
+    return false;
+  }
+  HNX_ASSIGN_OR_RETURN(const Bytes now, ReadData(finding.bytes));
+  return now.size() != finding.right.size || LeafHash(now) != finding.right.hash;
+}
+
 Result<CoreMender::Outcome> CoreMender::MendBlock(const AuditFinding& finding, ByteView bytes) {
   const std::string name = "block " + std::to_string(finding.block.value());
   if (bytes.size() != finding.right.size || LeafHash(bytes) != finding.right.hash) {
     return InvalidArgument("mend " + name + " of core " + files_->Name() +
                            ": these bytes are not what was signed");
   }
-  HNX_ASSIGN_OR_RETURN(const auto reader, OpenReader());
-  // From here on nobody clears it or cuts it off.
-  const auto locked = reader->LockRange({finding.block, finding.block + 1});
-  if (!locked && locked.error().code == ErrorCode::kNotFound) {
-    return Outcome::kSound;
-  }
-  if (!locked) {
-    return locked.error();
-  }
-  if (locked->bytes != finding.bytes) {
+  HNX_ASSIGN_OR_RETURN(const std::optional<DataLock> lock, LockBlock(finding));
+  if (!lock) {
     return Outcome::kSound;
   }
   HNX_ASSIGN_OR_RETURN(const Bytes now, ReadData(finding.bytes));

@@ -12,6 +12,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "base/result.h"
 #include "hyper/core/audit.h"
@@ -38,12 +40,16 @@ class CoreMender {
   Result<Outcome> MendBlock(const AuditFinding& finding, ByteView bytes);
   Result<Outcome> MendNode(const AuditFinding& finding);
   Result<Outcome> MendBit(const AuditFinding& finding);
+  // Of a kBlock finding: whether the block is still there, and still not what was signed.
+  Result<bool> StillDamaged(const AuditFinding& finding);
   // Marks a block absent of which only zeros are there: for one that nothing refers to.
   Result<Outcome> MarkAbsent(const AuditFinding& finding);
 
  private:
   Result<std::unique_ptr<CoreReader>> OpenReader() const;
   Result<Bytes> ReadData(const ByteRange& range);
+  // The block's bytes, locked against clearing; none: it is not there, or elsewhere.
+  Result<std::optional<DataLock>> LockBlock(const AuditFinding& finding) const;
   Result<Outcome> SetBit(BlockIndex block, bool present);
 
   const std::unique_ptr<CoreStorage> files_;

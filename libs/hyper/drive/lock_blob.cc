@@ -4,12 +4,12 @@
 
 #include <fmt/core.h>
 
-namespace hnx::hyper {
+#include "hyper/core/page_cache.h"
 
-Result<BlobExtent> LockBlob(CoreReader& content, const BlobId& blob) {
-  if (blob.block_length == 0) {
-    return BlobExtent(UniqueFd(), blob.byte_offset, 0);
-  }
+namespace hnx::hyper {
+namespace {
+
+Result<BlobExtent> LockOnce(CoreReader& content, const BlobId& blob) {
   const std::uint64_t end = blob.block_offset + blob.block_length;
   HNX_ASSIGN_OR_RETURN(auto locked,
                        content.LockRange({BlockIndex(blob.block_offset), BlockIndex(end)}));
@@ -19,6 +19,21 @@ Result<BlobExtent> LockBlob(CoreReader& content, const BlobId& blob) {
                                 locked.bytes.end.value()));
   }
   return BlobExtent(std::move(locked.lock).TakeFd(), blob.byte_offset, blob.byte_length);
+}
+
+}  // namespace
+
+Result<BlobExtent> LockBlob(CoreReader& content, const BlobId& blob) {
+  if (blob.block_length == 0) {
+    return BlobExtent(UniqueFd(), blob.byte_offset, 0);
+  }
+  Result<BlobExtent> extent = LockOnce(content, blob);
+  if (!extent && extent.error().code == ErrorCode::kDataLoss) {
+    // What is kept of the tree may be older than a repair by another process.
+    PageCache::DropAll();
+    extent = LockOnce(content, blob);
+  }
+  return extent;
 }
 
 }  // namespace hnx::hyper

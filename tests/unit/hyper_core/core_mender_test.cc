@@ -117,16 +117,25 @@ TEST_F(CoreMenderTest, MendsEveryNodeOfTheTreeRootsIncludedAndTheWriterSeesIt) {
     Flip(CoreFile::kTree, bit);
     const AuditReport report = Audit();
     ASSERT_FALSE(report.clean()) << slot;
-    if (report.findings[0].kind != Kind::kNode) {
-      Flip(CoreFile::kTree, bit);  // a slot that must be blank
-      continue;
-    }
     EXPECT_EQ(MendAll(), 1U) << slot;
     ASSERT_TRUE(Audit().clean()) << slot << ": " << Audit().findings[0].ToString();
   }
   for (std::uint64_t block = 0; block < 21; ++block) {
     EXPECT_EQ(ToString(Must(core_->Get(BlockIndex(block)))), TextOf(block));
   }
+}
+
+TEST_F(CoreMenderTest, SaysWhichNodesAreProvenByNothingThatIsHere) {
+  Make(16);
+  Must(core_->Flush());
+  // A leaf together with its block: neither tells what the other was.
+  Flip(CoreFile::kTree, 8 * kTreeSlotBytes * 8 + 100);
+  Flip(CoreFile::kData, Must(core_->Locate(BlockIndex(4))).begin.value() * 8);
+  const AuditReport report = Audit();
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings[0].kind, Kind::kChildren) << report.findings[0].ToString();
+  EXPECT_EQ(report.findings[0].right.index, TreeIndex(9));
+  EXPECT_EQ(report.findings[0].block, BlockIndex(4));
 }
 
 TEST_F(CoreMenderTest, WhatAReaderKeepsOfADamagedTreeIsForgottenWhenItIsMended) {
