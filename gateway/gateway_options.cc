@@ -12,6 +12,10 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
   cli::AddOption(app, "--listen", options.listen, "Address to listen on, HOST:PORT");
   cli::AddOption(app, "--drives", options.drives,
                  "Folder that holds drives, one folder each; may be given several times");
+  cli::AddFlag(app, "--verify-reads", options.verify_reads,
+               "With --drives, check every block against what was signed before it is sent, so "
+               "that nobody is given what is damaged on this disk; without it NARs and channels' "
+               "files go from the disk to the socket, and clients notice by their hashes");
   cli::AddOption(app, "--index", options.index,
                  "With --drives, the mirror's name: hyper://KEY of its index drive. With --mirror, "
                  "whole (the default: fetch all of the index in the background) or sparse");
@@ -82,6 +86,9 @@ Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& 
   }
   if (!options.index.empty() && options.index != "whole" && options.index != "sparse") {
     return InvalidArgument("with --mirror, --index is whole or sparse, not " + options.index);
+  }
+  if (options.verify_reads) {
+    return InvalidArgument("--verify-reads is for --drives");
   }
   const bool swarm = options.swarm.Wanted(!options.peers.empty());
   if (options.peers.empty() && !swarm && options.listen_peers.empty()) {

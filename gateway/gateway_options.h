@@ -22,6 +22,7 @@ struct GatewayOptions {
   std::string listen = "127.0.0.1:8080";
   // A mirror in folders of this machine:
   std::vector<std::string> drives;  // that hold one folder per drive
+  bool verify_reads = false;        // every byte before it is sent
   // hyper://KEY, or KEY, of its index drive; with `mirror`: "whole" or "sparse"
   std::string index;
   // Or a mirror from afar:

@@ -128,7 +128,8 @@ cli::ExitCode ServeLocal(const GatewayOptions& options, const hyper::DriveKey& k
       {.directory = options.drives.front(),
        .index_key = key,
        .index_cache_bytes_max = options.index_cache_bytes,
-       .further_directories = {options.drives.begin() + 1, options.drives.end()}});
+       .further_directories = {options.drives.begin() + 1, options.drives.end()}},
+      options.verify_reads);
   Serving serving(options, key, source, options.refresh_interval, metrics);
   return serving.Run(stop, [] {});
 }

@@ -7,7 +7,8 @@
 namespace hnx::gateway {
 namespace {
 
-Result<std::optional<SourceFile>> ToSource(Result<std::optional<mirror::MirrorFile>> found) {
+Result<std::optional<SourceFile>> ToSource(Result<std::optional<mirror::MirrorFile>> found,
+                                           bool checked) {
   if (!found) {
     return found.error();
   }
@@ -18,14 +19,20 @@ Result<std::optional<SourceFile>> ToSource(Result<std::optional<mirror::MirrorFi
   SourceFile source;
   source.size_bytes = file.size_bytes();
   source.etag = ETagOf(file);
+  if (checked) {
+    source.read = [file](std::uint64_t offset, std::uint64_t length,
+                         const SourceFile::Sink& sink) -> Result<void> {
+      return file.drive->ReadBlob(file.blob, offset, length, sink);
+    };
+  }
   source.open = [file = std::move(file)] { return OpenRegion(file); };
   return std::optional<SourceFile>(std::move(source));
 }
 
 }  // namespace
 
-DriveMirrorSource::DriveMirrorSource(mirror::MirrorReaderOptions options)
-    : options_(std::move(options)) {}
+DriveMirrorSource::DriveMirrorSource(mirror::MirrorReaderOptions options, bool checked)
+    : options_(std::move(options)), checked_(checked) {}
 
 std::shared_ptr<mirror::MirrorReader> DriveMirrorSource::Reader() const {
   MutexLock lock(mutex_);
@@ -44,12 +51,12 @@ Result<std::optional<std::string>> DriveMirrorSource::ReadFile(std::string_view 
 
 Result<std::optional<SourceFile>> DriveMirrorSource::File(std::string_view path) const {
   const auto reader = Reader();
-  return reader ? ToSource(reader->IndexFile(path)) : std::optional<SourceFile>();
+  return reader ? ToSource(reader->IndexFile(path), checked_) : std::optional<SourceFile>();
 }
 
 Result<std::optional<SourceFile>> DriveMirrorSource::Nar(std::string_view file) const {
   const auto reader = Reader();
-  return reader ? ToSource(reader->ResolveNar(file)) : std::optional<SourceFile>();
+  return reader ? ToSource(reader->ResolveNar(file), checked_) : std::optional<SourceFile>();
 }
 
 Result<std::vector<SourceListing>> DriveMirrorSource::List(std::string_view folder,

@@ -13,7 +13,8 @@ namespace hnx::gateway {
 
 class DriveMirrorSource final : public MirrorSource {
  public:
-  explicit DriveMirrorSource(mirror::MirrorReaderOptions options);
+  // `checked`: files are read through the drives' trees before they are sent.
+  explicit DriveMirrorSource(mirror::MirrorReaderOptions options, bool checked = false);
 
   std::uint64_t version() const override { return version_; }
   Result<std::optional<std::string>> ReadFile(std::string_view path,
@@ -29,6 +30,7 @@ class DriveMirrorSource final : public MirrorSource {
   std::shared_ptr<mirror::MirrorReader> Reader() const HNX_EXCLUDES(mutex_);
 
   const mirror::MirrorReaderOptions options_;
+  const bool checked_;
   std::atomic<std::uint64_t> version_{0};
   mutable Mutex mutex_;
   std::shared_ptr<mirror::MirrorReader> reader_ HNX_GUARDED_BY(mutex_);  // set once

@@ -57,6 +57,36 @@ ServerResponse AnswerFromAfar(const ServerRequest& request, const SourceFile& fi
   return response;
 }
 
+// `response` has its head; `region` keeps the bytes from being cleared meanwhile.
+ServerResponse AnswerChecked(const ServerRequest& request, const SourceFile& file,
+                             const RangeAnswer& range, http::FileRegion region,
+                             ServerResponse response) {
+  if (request.method() != http::HttpMethod::kHead && range.length > 0) {
+    // Before anything is promised.
+    if (const auto first =
+            file.read(range.first, 1, [](ByteView /*byte*/) -> Result<void> { return {}; });
+        !first) {
+      return AnswerBroken(first.error());
+    }
+  }
+  response.stream = http::StreamedBody{
+      range.length,
+      [read = file.read, range, held = std::make_shared<http::FileRegion>(std::move(region))](
+          http::BodyPipe& body) -> Result<void> {
+        bool damaged = true;
+        auto sent = read(range.first, range.length, [&](ByteView piece) -> Result<void> {
+          const auto written = body.Write(piece);
+          damaged = written.has_value();
+          return written;
+        });
+        if (!sent && damaged) {
+          Log("gateway")->error("{}; the answer ends here", sent.error().ToString());
+        }
+        return sent;
+      }};
+  return response;
+}
+
 const char* ReasonFor(ErrorCode code) {
   switch (code) {
     case ErrorCode::kUnavailable:
@@ -109,6 +139,9 @@ ServerResponse AnswerFile(const ServerRequest& request, const SourceFile& file,
   }
   if (!region) {
     return AnswerFromAfar(request, file, range, std::move(response));
+  }
+  if (file.read) {
+    return AnswerChecked(request, file, range, *std::move(region), std::move(response));
   }
   Cut(*region, range);
   response.file = *std::move(region);

@@ -185,7 +185,7 @@ ServerResponse Gateway::AnswerNar(const ServerRequest& request, std::string_view
   }
   auto response = AnswerFile(request, **nar, "application/x-nix-nar", kCacheForEver);
   const bool is_body = response.status == 200 || response.status == 206;
-  if (is_body && response.file) {
+  if (is_body && (response.file || (*nar)->read)) {
     nars_held_.answers.Add();
     nars_held_.bytes.Add(static_cast<double>(response.body_bytes()));
   } else if (!is_body && response.status != 304 && response.status != 416) {

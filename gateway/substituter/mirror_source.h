@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "http/body_pipe.h"
 #include "http/http_server.h"
@@ -46,6 +47,10 @@ struct SourceFile {
   // Its bytes, locked against removal as long as the descriptor is open. kNotFound: the name is
   // there, the bytes are not.
   std::function<Result<http::FileRegion>()> open;
+  // When set, its bytes go out through this and not by sendfile: `length` of them from `offset`,
+  // each block checked against the drive's tree before `sink` sees it.
+  using Sink = std::function<Result<void>(ByteView)>;
+  std::function<Result<void>(std::uint64_t offset, std::uint64_t length, const Sink& sink)> read{};
   // Where to have them from when they are not; nullptr: nowhere.
   std::shared_ptr<const FarBytes> far{};
 };

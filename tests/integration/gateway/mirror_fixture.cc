@@ -62,7 +62,7 @@ std::string NarInfoText(int number, const std::string& nar_file) {
          "\nNarSize: 120\nReferences: \nSig: test-1:" + std::string(86, 'A') + "==\n";
 }
 
-MirrorTest::MirrorTest() : folder_(TemporaryFolder()) {
+MirrorTest::MirrorTest(bool checked) : folder_(TemporaryFolder()) {
   std::tie(index_store_, index_) = MakeDrive(folder_, "index");
   std::tie(shard_store_, shard_) = MakeDrive(folder_, "shard");
   mirror::MirrorJson description;
@@ -71,7 +71,7 @@ MirrorTest::MirrorTest() : folder_(TemporaryFolder()) {
   description.shards.push_back({shard_->key(), shard_->content_key(), 0, 0});
   PutInIndex("/mirror.json", description.Serialize());
   source_ = std::make_unique<DriveMirrorSource>(
-      mirror::MirrorReaderOptions{.directory = folder_, .index_key = index_->key()});
+      mirror::MirrorReaderOptions{.directory = folder_, .index_key = index_->key()}, checked);
   refresher_ =
       std::make_unique<SourceRefresher>(*source_, std::chrono::milliseconds(100), metrics_);
   refresher_->RunOnce();

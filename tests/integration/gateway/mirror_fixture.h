@@ -25,7 +25,8 @@ std::string NarInfoText(int number, const std::string& nar_file);
 
 class MirrorTest : public ::testing::Test {
  protected:
-  MirrorTest();
+  // `checked`: every block before it is sent.
+  explicit MirrorTest(bool checked = false);
   ~MirrorTest() override;
 
   // Puts a NAR into the shard, and narinfo and link into the index; the gateway sees it.

@@ -199,8 +199,16 @@ TEST(ChooseMirrorTest, TakesOneMirrorAndAWayToIt) {
   EXPECT_FALSE(ChooseMirror(options));
   options.index = "hyper://" + key;
   EXPECT_TRUE(ChooseMirror(options));
+  options.verify_reads = true;
+  EXPECT_TRUE(ChooseMirror(options));
   options.mirror = key;
   EXPECT_FALSE(ChooseMirror(options));
+  options.drives.clear();
+  options.index.clear();
+  options.peers = {"127.0.0.1:1"};
+  EXPECT_FALSE(ChooseMirror(options));
+  options.verify_reads = false;
+  EXPECT_TRUE(ChooseMirror(options));
 }
 
 }  // namespace
