@@ -134,6 +134,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   PgHitStore hit_store(pool);
   PgInventoryStore inventory_store(pool);
   PgPublishStore publish_store(pool, leader, description, publish);
+  PgScrubStore scrub_store(pool);
   PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}(),
                               options.upstream_limits);
   synchronizer.OnNews([&metrics](const SynchronizeNews& news) { metrics.Count(news); });
@@ -159,7 +160,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   }
 
   WorkerGateway worker_gateway(
-      synchronizer, publish_store,
+      synchronizer, publish_store, scrub_store,
       {.lease = options.jobs.lease, .download_rate_max = options.download_rate_max});
   CoordinatorService coordinator_service(
       release_store, control_store,
@@ -168,7 +169,8 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
        .retirement = retire_store,
        .budget = budget_store,
        .hits = hit_store,
-       .inventory = inventory_store},
+        .inventory = inventory_store,
+        .scrubs = scrub_store},
       {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
                        rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service},

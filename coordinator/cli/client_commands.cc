@@ -18,6 +18,7 @@ void AddClientCommands(cli::Program& program) {
   AddJobsCommand(program);
   AddDrainCommands(program);
   AddForgetCommand(program);
+  AddScrubCommand(program);
   AddReleasesCommand(program);
   AddDiffCommand(program);
   AddManifestCommand(program);

@@ -25,6 +25,7 @@ void AddShardsCommand(cli::Program& program);
 void AddJobsCommand(cli::Program& program);
 void AddDrainCommands(cli::Program& program);
 void AddForgetCommand(cli::Program& program);
+void AddScrubCommand(cli::Program& program);
 void AddReleasesCommand(cli::Program& program);
 void AddDiffCommand(cli::Program& program);
 void AddManifestCommand(cli::Program& program);

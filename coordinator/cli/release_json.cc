@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "coordinator/cli/channel_text.h"
+#include "coordinator/cli/scrub_text.h"
 
 namespace hnx::coordinator {
 namespace {
@@ -91,10 +92,14 @@ Json UpstreamJson(const pb::UpstreamStatus& upstream) {
 }
 
 Json ShardJson(const pb::ShardStatus& shard) {
-  return {{"id_z32", shard.id_z32()}, {"worker", shard.worker_name()},
-          {"nars", shard.nars()},     {"bytes", shard.bytes()},
-          {"sealed", shard.sealed()}, {"lost", shard.lost()},
-          {"copies", shard.copies()}, {"copies_whole", shard.copies_whole()}};
+  Json json{{"id_z32", shard.id_z32()}, {"worker", shard.worker_name()},
+            {"nars", shard.nars()},     {"bytes", shard.bytes()},
+            {"sealed", shard.sealed()}, {"lost", shard.lost()},
+            {"copies", shard.copies()}, {"copies_whole", shard.copies_whole()}};
+  if (shard.has_scrub()) {
+    json["scrub"] = ToJson(shard.scrub());
+  }
+  return json;
 }
 
 template <class Messages, class Convert>

@@ -68,17 +68,23 @@ void PrintShards(const pb::Status& status) {
   int lost = 0;
   std::uint64_t copies = 0;
   std::uint64_t whole = 0;
+  std::uint64_t given_up = 0;
   for (const pb::ShardStatus& shard : status.shards()) {
     nars += shard.nars();
     bytes += shard.bytes();
     lost += shard.lost() ? 1 : 0;
     copies += shard.copies();
     whole += shard.copies_whole();
+    given_up += shard.scrub().given_up();
   }
   std::cout << fmt::format("\nShards: {}, {} in {} NARs", status.shards_size(),
                            cli::FormatBytes(bytes), cli::FormatCount(nars));
   if (copies > 0) {
     std::cout << fmt::format("; {} of {} copies whole", whole, copies);
+  }
+  if (given_up > 0) {
+    std::cout << fmt::format("; {} damages beyond repair, see `coordinator scrub --list`",
+                             cli::FormatCount(given_up));
   }
   std::cout << (lost > 0 ? fmt::format("; {} lost", lost) : "") << ". See `coordinator shards`.\n";
 }

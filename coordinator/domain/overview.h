@@ -117,6 +117,11 @@ struct WorkerOverview {
   std::uint64_t copies = 0;
   std::uint64_t copies_whole = 0;
   std::uint64_t copy_bytes = 0;
+  // Of the last scrub of each of its drives: when the oldest one ended, nothing before there was
+  // any; damage found and damage that could not be repaired.
+  TimeMs scrubbed_at_ms{};
+  std::uint64_t scrub_damaged = 0;
+  std::uint64_t scrub_given_up = 0;
 };
 
 struct HostOverview {

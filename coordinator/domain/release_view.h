@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "coordinator/domain/scrub_view.h"
 
 namespace hnx::coordinator {
 
@@ -122,6 +123,7 @@ struct ShardView {
   bool lost = false;
   std::uint32_t copies = 0;        // other workers that are to hold it
   std::uint32_t copies_whole = 0;  // and do
+  std::optional<ScrubView> scrub;  // by its writer
 };
 
 // Of bytes of NAR files, and what the last choice came to.

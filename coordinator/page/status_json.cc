@@ -112,7 +112,10 @@ Json ToJson(const WorkerOverview& worker) {
           {"shard_bytes", worker.shard_bytes},
           {"copies", worker.copies},
           {"copies_whole", worker.copies_whole},
-          {"copy_bytes", worker.copy_bytes}};
+          {"copy_bytes", worker.copy_bytes},
+          {"scrubbed_ms", OrNull(worker.scrubbed_at_ms)},
+          {"scrub_damaged", worker.scrub_damaged},
+          {"scrub_given_up", worker.scrub_given_up}};
 }
 
 Json ToJson(const HostOverview& host) {

@@ -12,6 +12,7 @@
 #include "coordinator/store/pg_release_catalog.h"
 #include "coordinator/store/pg_release_store.h"
 #include "coordinator/store/pg_retire_store.h"
+#include "coordinator/store/pg_scrub_store.h"
 #include "hypercore_nixos/v1/coordinator.grpc.pb.h"
 #include "rpc/handlers.h"
 #include "rpc/thread_pool.h"
@@ -27,6 +28,7 @@ struct ReleaseStores {
   PgBudgetStore& budget;
   PgHitStore& hits;
   PgInventoryStore& inventory;
+  PgScrubStore& scrubs;
 };
 
 // Regular expressions of a request: few, short and right, or kInvalidArgument.
@@ -97,6 +99,10 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   grpc::ServerUnaryReactor* GetJobs(grpc::CallbackServerContext* context,
                                     const hypercore_nixos::v1::GetJobsRequest* request,
                                     hypercore_nixos::v1::JobList* response) override;
+  // scrub_calls.cc
+  grpc::ServerUnaryReactor* Scrub(grpc::CallbackServerContext* context,
+                                  const hypercore_nixos::v1::ScrubRequest* request,
+                                  hypercore_nixos::v1::ScrubResponse* response) override;
 
   // release_calls.cc
   grpc::ServerWriteReactor<hypercore_nixos::v1::Release>* ListReleases(

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/hex.h"
+#include "coordinator/rpc/scrub_messages.h"
 #include "mirror/format/publish_format.h"
 
 namespace hnx::coordinator {
@@ -170,6 +171,9 @@ pb::Status StatusToProto(const StatusView& view) {
     status.set_lost(shard.lost);
     status.set_copies(shard.copies);
     status.set_copies_whole(shard.copies_whole);
+    if (shard.scrub) {
+      ScrubToProto(*shard.scrub, *status.mutable_scrub());
+    }
   }
   return out;
 }

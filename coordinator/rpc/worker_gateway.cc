@@ -42,9 +42,10 @@ pb::PublishOperation StepToProto(PublishStep step) {
 }  // namespace
 
 WorkerGateway::WorkerGateway(PgSynchronizer& synchronizer, PgPublishStore& publish_store,
-                             WorkerGatewayOptions options)
+                             PgScrubStore& scrubs, WorkerGatewayOptions options)
     : synchronizer_(synchronizer),
       publish_store_(publish_store),
+      scrubs_(scrubs),
       options_(options),
       calls_("worker-calls", kCallThreads, kCallQueueMax),
       streams_("batch-streams", kStreamThreads, kStreamQueueMax) {}

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "coordinator/store/pg_publish_store.h"
+#include "coordinator/store/pg_scrub_store.h"
 #include "coordinator/store/pg_synchronizer.h"
 #include "hypercore_nixos/v1/coordinator.grpc.pb.h"
 #include "rpc/thread_pool.h"
@@ -23,7 +24,7 @@ struct WorkerGatewayOptions {
 class WorkerGateway final : public hypercore_nixos::v1::WorkerGateway::CallbackService {
  public:
   // The stores must outlive this object; the server must be stopped before it goes.
-  WorkerGateway(PgSynchronizer& synchronizer, PgPublishStore& publish_store,
+  WorkerGateway(PgSynchronizer& synchronizer, PgPublishStore& publish_store, PgScrubStore& scrubs,
                 WorkerGatewayOptions options);
 
   grpc::ServerUnaryReactor* Synchronize(
@@ -32,6 +33,14 @@ class WorkerGateway final : public hypercore_nixos::v1::WorkerGateway::CallbackS
   grpc::ServerWriteReactor<hypercore_nixos::v1::PublishOperation>* ReadPublishBatch(
       grpc::CallbackServerContext* context,
       const hypercore_nixos::v1::ReadPublishBatchRequest* request) override;
+  // scrub_calls.cc
+  grpc::ServerUnaryReactor* ReportScrub(grpc::CallbackServerContext* context,
+                                        const hypercore_nixos::v1::ScrubReport* request,
+                                        hypercore_nixos::v1::ScrubOrders* response) override;
+  grpc::ServerUnaryReactor* ListShardFiles(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::ListShardFilesRequest* request,
+      hypercore_nixos::v1::ListShardFilesResponse* response) override;
 
  private:
   Result<void> Handle(const hypercore_nixos::v1::SynchronizeRequest& request,
@@ -39,6 +48,7 @@ class WorkerGateway final : public hypercore_nixos::v1::WorkerGateway::CallbackS
 
   PgSynchronizer& synchronizer_;
   PgPublishStore& publish_store_;
+  PgScrubStore& scrubs_;
   const WorkerGatewayOptions options_;
   rpc::ThreadPool calls_;
   rpc::ThreadPool streams_;

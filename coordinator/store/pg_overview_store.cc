@@ -121,7 +121,10 @@ WorkerOverview ReadWorker(const pqxx::row& row) {
           .shard_bytes = Count(row, "shard_bytes"),
           .copies = Count(row, "copies"),
           .copies_whole = Count(row, "copies_whole"),
-          .copy_bytes = Count(row, "copy_bytes")};
+          .copy_bytes = Count(row, "copy_bytes"),
+          .scrubbed_at_ms = Time(row, "scrubbed_at_ms"),
+          .scrub_damaged = Count(row, "scrub_damaged"),
+          .scrub_given_up = Count(row, "scrub_given_up")};
 }
 
 HostOverview ReadHost(const pqxx::row& row) {

@@ -105,6 +105,28 @@ WorkerView ReadWorkerView(PgTransaction& transaction, const pqxx::row& row) {
   return view;
 }
 
+std::optional<ScrubView> ReadShardScrub(const pqxx::row& row, const ShardView& shard) {
+  if (!row["scrubbed"].as<bool>()) {
+    return std::nullopt;
+  }
+  ScrubView scrub{.key = shard.key,
+                  .worker_id = {},
+                  .worker_name = shard.worker_name,
+                  .kind = "shard",
+                  .waits = row["waits"].as<bool>(),
+                  .running = row["running"].as<bool>(),
+                  .whole_at_ms = row["scrubbed_at_ms"].as<std::int64_t>(),
+                  .counts = {}};
+  scrub.counts = {.blocks = Count(row, "scrub_blocks"),
+                  .nars = Count(row, "scrub_nars"),
+                  .bytes = Count(row, "scrub_bytes"),
+                  .bytes_total = Count(row, "scrub_bytes_total"),
+                  .damaged = Count(row, "damaged"),
+                  .repaired = Count(row, "repaired"),
+                  .given_up = Count(row, "given_up")};
+  return scrub;
+}
+
 std::vector<std::string> Column(const pqxx::result& rows) {
   std::vector<std::string> values;
   for (const pqxx::row& row : rows) {
@@ -312,14 +334,17 @@ Result<StatusView> PgReleaseStore::GetStatus() {
           status.workers.push_back(ReadWorkerView(transaction, row));
         }
         for (const pqxx::row& row : transaction.Exec(sql::kShardStatus, kStatusShardsMax)) {
-          status.shards.push_back({.key = ReadBytes(row["key"]),
-                                   .worker_name = Text(row, "name"),
-                                   .nars = Count(row, "nars"),
-                                   .bytes = Count(row, "bytes"),
-                                   .sealed = row["sealed"].as<bool>(),
-                                   .lost = row["lost"].as<bool>(),
-                                   .copies = row["copies"].as<std::uint32_t>(),
-                                   .copies_whole = row["copies_whole"].as<std::uint32_t>()});
+          ShardView shard{.key = ReadBytes(row["key"]),
+                          .worker_name = Text(row, "name"),
+                          .nars = Count(row, "nars"),
+                          .bytes = Count(row, "bytes"),
+                          .sealed = row["sealed"].as<bool>(),
+                          .lost = row["lost"].as<bool>(),
+                          .copies = row["copies"].as<std::uint32_t>(),
+                          .copies_whole = row["copies_whole"].as<std::uint32_t>(),
+                          .scrub = {}};
+          shard.scrub = ReadShardScrub(row, shard);
+          status.shards.push_back(std::move(shard));
         }
         return status;
       });

@@ -151,9 +151,11 @@ function showQueue ({ queue, mirror }) {
 function showWorkers ({ workers }) {
   byId('workers').hidden = workers.length === 0
   table(byId('workers-table'), [{ title: 'Worker' }, { title: 'State' }, { title: 'Role' }, { title: 'Jobs', isNumber: true },
-    { title: 'Stored', isNumber: true }, { title: 'Free', isNumber: true }, { title: 'Copies', isNumber: true }],
+    { title: 'Stored', isNumber: true }, { title: 'Free', isNumber: true }, { title: 'Copies', isNumber: true },
+    { title: 'Scrubbed' }],
   workers.map((worker) => [worker.name, workerState(worker), worker.roles.join(', '), number.format(worker.jobs), bytes(worker.shard_bytes),
-    bytes(worker.disk_free_bytes), worker.copies ? `${worker.copies_whole} of ${worker.copies} whole` : 'none']))
+    bytes(worker.disk_free_bytes), worker.copies ? `${worker.copies_whole} of ${worker.copies} whole` : 'none',
+    worker.scrubbed_ms ? ago(worker.scrubbed_ms) : 'not yet']))
 }
 
 function workerState (worker) {
@@ -161,7 +163,7 @@ function workerState (worker) {
   if (worker.alive) words.append(badge('alive', 'good'))
   else words.append(badge('away', 'bad'), ' last seen ', ago(worker.last_seen_ms))
   for (const [is, word] of [[worker.paused, 'paused'], [worker.draining, 'draining'], [worker.disk_full, 'disk full'],
-    [worker.shards_lost > 0, `${worker.shards_lost} shards lost`]]) {
+    [worker.shards_lost > 0, `${worker.shards_lost} shards lost`], [worker.scrub_given_up > 0, `${worker.scrub_given_up} damaged for good`]]) {
     if (is) words.append(' ', badge(word, 'warn'))
   }
   return words

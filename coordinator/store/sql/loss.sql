@@ -23,7 +23,8 @@ WHERE id = $1 AND (forgotten_at IS NOT NULL OR disk_full <> $2)
 -- Files that the worker took out of shard $1 although the NARs in it count: they are lost like any other.
 UPDATE nar
 SET state = 'wanted', lost_shard_id = coalesce(lost_shard_id, shard_id), shard_id = NULL, blob_byte_offset = NULL,
-    attempts = 0, not_before = '-infinity', lane = lane_of_link(id), changed_at = now()
+    attempts = 0, not_before = '-infinity', needed = needed OR linked_batch IS NOT NULL, lane = lane_of_link(id),
+    changed_at = now()
 WHERE shard_id = $1 AND state = 'stored' AND file = ANY($2::text[])
 RETURNING id
 

@@ -81,7 +81,7 @@ ORDER BY r.id DESC
 SELECT w.name, w.roles, w.last_seen > clock_timestamp() - $1::bigint * interval '1 millisecond' AS alive,
        (extract(epoch FROM w.last_seen) * 1000)::bigint AS last_seen_ms, w.disk_free_bytes, w.disk_full,
        (SELECT count(*) FROM job WHERE job.worker_id = w.id) AS jobs, w.paused_at IS NOT NULL AS paused,
-       w.pause_reason, w.draining OR w.drain_at IS NOT NULL AS draining, w.version, s.*, c.*
+       w.pause_reason, w.draining OR w.drain_at IS NOT NULL AS draining, w.version, s.*, c.*, b.*
 FROM worker w
      CROSS JOIN LATERAL (
          SELECT count(*) AS shards, count(*) FILTER (WHERE lost_at IS NOT NULL) AS shards_lost,
@@ -92,6 +92,11 @@ FROM worker w
          SELECT count(*) AS copies, count(*) FILTER (WHERE is_whole(shard_copy, shard)) AS copies_whole,
                 coalesce(sum(shard_copy.bytes), 0)::bigint AS copy_bytes
          FROM shard_copy JOIN shard ON shard.id = shard_copy.shard_id WHERE shard_copy.worker_id = w.id) c
+     CROSS JOIN LATERAL (
+         SELECT (extract(epoch FROM min(whole_at)) * 1000)::bigint AS scrubbed_at_ms,
+                coalesce(sum(damaged), 0)::bigint AS scrub_damaged,
+                coalesce(sum(given_up), 0)::bigint AS scrub_given_up
+         FROM scrub WHERE scrub.worker_id = w.id) b
 WHERE w.forgotten_at IS NULL
 ORDER BY alive DESC, w.name, w.id LIMIT $2
 

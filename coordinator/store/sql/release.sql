@@ -103,9 +103,15 @@ FROM worker w CROSS JOIN LATERAL (
 -- name: ShardStatus
 SELECT s.key, w.name, s.sealed, s.content_byte_length AS bytes, coalesce(d.nars, 0) AS nars, s.lost_at IS NOT NULL AS lost,
        (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id) AS copies,
-       (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id AND is_whole(c, s)) AS copies_whole
+       (SELECT count(*) FROM shard_copy c WHERE c.shard_id = s.id AND is_whole(c, s)) AS copies_whole,
+       b.key IS NOT NULL AS scrubbed, coalesce(b.asked > b.answered, false) AS waits, coalesce(b.running, false) AS running,
+       coalesce(b.blocks, 0) AS scrub_blocks, coalesce(b.nars, 0) AS scrub_nars, coalesce(b.bytes, 0) AS scrub_bytes,
+       coalesce(b.bytes_total, 0) AS scrub_bytes_total, coalesce(b.damaged, 0) AS damaged,
+       coalesce(b.repaired, 0) AS repaired, coalesce(b.given_up, 0) AS given_up,
+       coalesce((extract(epoch FROM b.whole_at) * 1000)::bigint, 0) AS scrubbed_at_ms
 FROM shard s JOIN worker w ON w.id = s.worker_id
      LEFT JOIN (SELECT shard_id, sum(nars)::bigint AS nars FROM stored_delta GROUP BY shard_id) d ON d.shard_id = s.id
+     LEFT JOIN scrub b ON b.worker_id = w.id AND b.key = s.key
 ORDER BY s.id LIMIT $1
 
 -- name: FailuresPage
