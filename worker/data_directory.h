@@ -8,6 +8,8 @@
 //                        that a holder had: no cut goes below them
 //   index-recovery/      a copy of the index drive that is being fetched from its holders
 //   drives/<id>/         one Hyperdrive store each (primary-key, cores/), id in z-base-32
+//   scrub                where the scrubs of the drives stand (worker/scrub/scrub_state.h)
+//   scrub-scratch/       blocks that are being had from peers for a repair
 //   copies/<id>/         the same of other workers' shards, only read (worker/copies)
 //   lost-shards/<id>/    the same of shards that were lost, for a moment (worker/lost)
 //

@@ -25,6 +25,14 @@ Metrics::Metrics()
                                             "Calls to the coordinator that failed")),
       publish_batches_(registry_.Counter("hnx_worker_publish_batches_total",
                                          "Publish batches appended to the index drive")),
+      scrubbed_blocks_(registry_.Counter("hnx_worker_scrub_blocks_total",
+                                         "Blocks read back from the disk and checked")),
+      scrubbed_bytes_(registry_.Counter("hnx_worker_scrub_bytes_total",
+                                        "Bytes read by the scrubber, of blocks and of NARs")),
+      scrubbed_nars_(registry_.Counter("hnx_worker_scrub_nars_total",
+                                       "NARs checked up to their NarHash by the scrubber")),
+      scrub_given_up_(registry_.Counter("hnx_worker_scrub_given_up_total",
+                                        "Damage that could not be repaired")),
       upstream_bytes_(registry_, "hnx_worker_upstream_bytes_total",
                       "Bytes of NAR files received in transfers that have ended, by upstream host "
                       "and compression",
@@ -33,7 +41,11 @@ Metrics::Metrics()
               kFailureReasonsMax),
       refused_(registry_, "hnx_worker_verification_failures_total",
                "NAR files that were not what was signed, by reason; some are fetched once more",
-               kFailureReasonsMax) {}
+               kFailureReasonsMax),
+      scrub_damage_(registry_, "hnx_worker_scrub_damaged_total",
+                    "Damage found by the scrubber, by what it is of", kFailureReasonsMax),
+      scrub_repairs_(registry_, "hnx_worker_scrub_repaired_total",
+                     "Damage repaired, by where the bytes came from", kFailureReasonsMax) {}
 
 http::MetricHistogram Metrics::Stage(const char* stage) {
   return registry_.Histogram("hnx_worker_stage_seconds",
@@ -83,6 +95,19 @@ std::optional<Metrics::Duration> Metrics::SinceAnswer() const {
 
 void Metrics::CountPublishBatch() {
   publish_batches_.Add();
+}
+
+void Metrics::CountScrubbed(std::uint64_t blocks, std::uint64_t bytes) {
+  scrubbed_blocks_.Add(static_cast<double>(blocks));
+  scrubbed_bytes_.Add(static_cast<double>(bytes));
+}
+
+void Metrics::CountScrubbedNar() {
+  scrubbed_nars_.Add();
+}
+
+void Metrics::CountScrubGivenUp() {
+  scrub_given_up_.Add();
 }
 
 void Metrics::ShowGauge(const std::string& name, const std::string& help,

@@ -44,6 +44,12 @@ class Metrics {
   // Since the coordinator last answered; nothing: it never did.
   std::optional<Duration> SinceAnswer() const HNX_EXCLUDES(mutex_);
   void CountPublishBatch();
+  // Blocks and NARs read by the scrubber; `kind` and `source` are words of its own, few.
+  void CountScrubbed(std::uint64_t blocks, std::uint64_t bytes);
+  void CountScrubbedNar();
+  void CountScrubDamage(const std::string& kind) { scrub_damage_.Add({{"kind", kind}}); }
+  void CountScrubRepair(const std::string& source) { scrub_repairs_.Add({{"source", source}}); }
+  void CountScrubGivenUp();
   // Asked for when the metrics are read; `read` must live as long as this.
   void ShowGauge(const std::string& name, const std::string& help, std::function<double()> read);
   // Of something that only grows.
@@ -76,9 +82,15 @@ class Metrics {
   http::MetricCounter synchronized_;
   http::MetricCounter synchronize_errors_;
   http::MetricCounter publish_batches_;
+  http::MetricCounter scrubbed_blocks_;
+  http::MetricCounter scrubbed_bytes_;
+  http::MetricCounter scrubbed_nars_;
+  http::MetricCounter scrub_given_up_;
   http::MetricCounters upstream_bytes_;
   http::MetricCounters failed_;
   http::MetricCounters refused_;
+  http::MetricCounters scrub_damage_;
+  http::MetricCounters scrub_repairs_;
   mutable Mutex mutex_;
   std::optional<Clock::SteadyTime> answered_at_ HNX_GUARDED_BY(mutex_);
 };

@@ -16,6 +16,7 @@
 #include "worker/lost/lost_nar_fetcher.h"
 #include "worker/metrics.h"
 #include "worker/recovery/index_recovery.h"
+#include "worker/scrub/scrub_wiring.h"
 
 namespace hnx::worker {
 namespace {
@@ -81,6 +82,7 @@ class RunningWorker final : public Worker {
     pipeline.decompressor.xz_memory_max = options_.xz_memory_max;
     SetPipeline(std::make_unique<Pipeline>(pipeline, NarSource(), *shards_, jobs_, metrics_));
     http_.SetRateLimit(options_.download_rate_max);
+    MakeScrubber();
     StartSynchronizer(std::move(on_end));
     return ServeMetrics();
   }
@@ -99,6 +101,9 @@ class RunningWorker final : public Worker {
     Log("worker")->info("stopping");
     if (synchronizer_ != nullptr) {
       synchronizer_->Stop();
+    }
+    if (scrubber_ != nullptr) {
+      scrubber_->Stop();
     }
     if (copies_ != nullptr) {
       copies_->Cancel();
@@ -137,17 +142,36 @@ class RunningWorker final : public Worker {
     IndexRecoveryOptions recovery;
     recovery.key_file = options_.index_key_file;
     recovery.holders = options_.index_holders;
-    // A socket for others' bridges is the peer server's.
-    if (const swarm::SwarmOptions& swarm = options_.peers.swarm;
-        swarm.swarm == "on" || swarm.swarm == "auto") {
-      recovery.swarm = swarm;
-    }
+    recovery.swarm = OwnBridge();
     if (options_.accept_length >= 0) {
       recovery.accept_length = static_cast<std::uint64_t>(options_.accept_length);
     }
     recovery.from_log = options_.index_from_log;
     recovery.stopping = std::move(stopping);
     return recovery;
+  }
+
+  // A socket for others' bridges is the peer server's.
+  std::optional<swarm::SwarmOptions> OwnBridge() const {
+    const swarm::SwarmOptions& swarm = options_.peers.swarm;
+    return swarm.swarm == "on" || swarm.swarm == "auto" ? std::optional(swarm) : std::nullopt;
+  }
+
+  void MakeScrubber() {
+    if (options_.scrub_rate == 0) {
+      return;
+    }
+    scrubber_ = std::make_unique<ScrubWiring>(
+        ScrubWiring::Environment{.data = *data_,
+                                 .coordinator = *coordinator_,
+                                 .metrics = metrics_,
+                                 .fetcher = limited_,
+                                 .shards = *shards_,
+                                 .copies = copies_.get(),
+                                 .index_holders = options_.index_holders,
+                                 .swarm = OwnBridge(),
+                                 .rate = options_.scrub_rate,
+                                 .interval = options_.scrub_interval});
   }
 
   static http::HttpClientOptions HttpOptions(const WorkerOptions& options) {
@@ -208,6 +232,9 @@ class RunningWorker final : public Worker {
       copies_->Start();
     }
     synchronizer_->Start();
+    if (scrubber_ != nullptr) {
+      scrubber_->Start();
+    }
   }
 
   // The lower of what the operator and the coordinator allow.
@@ -306,6 +333,7 @@ class RunningWorker final : public Worker {
   std::unique_ptr<ShardSet> shards_;
   std::unique_ptr<IndexPublisher> index_;
   std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<ScrubWiring> scrubber_;
   std::unique_ptr<Synchronizer> synchronizer_;
   std::unique_ptr<http::MetricsEndpoint> metrics_endpoint_;
   std::uint64_t rate_ = 0;

@@ -95,6 +95,12 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
   cli::AddDuration(app, "--grace", options.grace,
                    "From SIGTERM to the end at most: leases end, what is verified is committed and "
                    "reported, the rest is left to others");
+  cli::AddSize(app, "--scrub-rate", options.scrub_rate,
+               "Bytes a second that are read back from the disk and checked in the background, "
+               "damage repaired; 0: none are, whoever asks");
+  cli::AddDuration(app, "--scrub-interval", options.scrub_interval,
+                   "A drive is gone through again so long after the last time; 0: only when "
+                   "`coordinator scrub` asks");
   cli::AddOption(app, "--listen-metrics", options.listen_metrics,
                  "HOST:PORT for /metrics, /healthz and /readyz; default: not served");
   cli::AddOption(app, "--listen-peers", options.peers.listen,

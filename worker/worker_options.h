@@ -13,6 +13,7 @@
 #include "worker/grace_period.h"
 #include "worker/peers/peer_server.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/scrub/scrubber.h"
 #include "worker/shard/shard_writer.h"
 #include "worker/sync/synchronizer.h"
 
@@ -43,6 +44,8 @@ struct WorkerOptions {
   std::uint64_t download_rate_max = 0;  // bytes a second; 0: no limit
   std::string import_dir;
   std::string listen_metrics;
+  std::uint64_t scrub_rate = kScrubRateDefault;  // bytes a second; 0: nothing is scrubbed
+  std::chrono::milliseconds scrub_interval = kScrubIntervalDefault;
   // From SIGTERM to the end, at most.
   std::chrono::milliseconds grace = kGraceDefault;
   PeerServerOptions peers;

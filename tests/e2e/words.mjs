@@ -208,9 +208,10 @@ export class Program {
 export class Mirror {
   // `database`: of all coordinators, which then begin at the same moment.
   // `indexOptions`: the index is written by a worker of its own, with these words; else by the first one.
+  // `gatewayOptions`: of the gateway that reads the folders.
   // `binDirs`: {coordinator, worker}: where programs lie that are not of this build.
   constructor (dir, channel, { workers = 2, coordinators = 1, coordinatorOptions = [], workerOptions = [], indexOptions,
-    database, binDirs = {} } = {}) {
+    gatewayOptions = [], database, binDirs = {} } = {}) {
     this.coordinators = coordinators
     this.dir = dir
     this.channel = channel
@@ -218,6 +219,7 @@ export class Mirror {
     this.coordinatorOptions = coordinatorOptions
     this.workerOptions = workerOptions
     this.indexOptions = indexOptions
+    this.gatewayOptions = gatewayOptions
     this.database = database
     this.within = [] // words before those of each program: ip netns exec ...
     this.binDirs = binDirs
@@ -280,7 +282,7 @@ export class Mirror {
     if (!this.within.length) this.indexId = this.status().mirror_key_z32
     if (this.within.length) return // its gateway could not be asked from here
     this.#add('gateway', ['gateway', 'serve', '--listen', this.gatewayAddress, '--index', this.key,
-      ...this.drives().flatMap((dir) => ['--drives', dir])]).start()
+      ...this.drives().flatMap((dir) => ['--drives', dir]), ...this.gatewayOptions]).start()
     await until('the gateway answers', START_TIMEOUT_MS, () => this.get('/nix-cache-info').catch(() => null))
   }
 

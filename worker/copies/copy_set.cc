@@ -75,6 +75,7 @@ void CopySet::Want(const std::vector<WantedCopy>& wanted) {
       at->second.version_wanted = one.version;
       at->second.bytes_wanted = one.bytes;
       at->second.content_end = one.content_end;
+      at->second.sources = one.peers;
       sources.insert(sources.end(), one.peers.begin(), one.peers.end());
     }
   }
@@ -91,6 +92,32 @@ std::vector<HeldCopy> CopySet::Held() const {
     held.push_back({key, copy.held.version, copy.held.content_length, copy.bytes_on_disk});
   }
   return held;
+}
+
+std::vector<std::string> CopySet::SourcesOf(const hyper::DriveKey& key) const {
+  MutexLock lock(mutex_);
+  const auto found = copies_.find(key);
+  return found == copies_.end() ? std::vector<std::string>() : found->second.sources;
+}
+
+Result<void> CopySet::Evict(const hyper::DriveKey& key, const hyper::BlobId& blob) {
+  std::shared_ptr<hyper::RemoteDrive> drive;
+  {
+    MutexLock lock(mutex_);
+    const auto found = copies_.find(key);
+    drive = found == copies_.end() ? nullptr : found->second.drive;
+  }
+  if (drive == nullptr) {
+    return FailedPrecondition("the copy is not open");
+  }
+  HNX_TRY(drive->Evict(blob));
+  {
+    MutexLock lock(mutex_);
+    copies_[key].held = {};
+    copies_[key].looked_at_end.reset();
+  }
+  Wake();
+  return {};
 }
 
 std::uint64_t CopySet::MissingBytes() const {

@@ -59,6 +59,11 @@ class CopySet final : public LoopService {
   // The last answer counts. A copy that is not in it stays as it is.
   void Want(const std::vector<WantedCopy>& wanted) HNX_EXCLUDES(mutex_);
   std::vector<HeldCopy> Held() const HNX_EXCLUDES(mutex_);
+  // Who has the shard, as the coordinator said last.
+  std::vector<std::string> SourcesOf(const hyper::DriveKey& key) const HNX_EXCLUDES(mutex_);
+  // Gives the room of a part of the content back that is damaged; the copy is not whole until that
+  // was fetched again. kUnavailable: somebody is sending it.
+  Result<void> Evict(const hyper::DriveKey& key, const hyper::BlobId& blob) HNX_EXCLUDES(mutex_);
   // Room that wanted copies will still take.
   std::uint64_t MissingBytes() const HNX_EXCLUDES(mutex_);
 
@@ -74,6 +79,7 @@ class CopySet final : public LoopService {
     std::uint64_t version_wanted = 0;
     std::uint64_t bytes_wanted = 0;
     std::uint64_t content_end = 0;
+    std::vector<std::string> sources;
     std::optional<std::uint64_t> looked_at_end;  // content_end of `held`
     std::string last_trouble;
   };

@@ -174,6 +174,17 @@ void ShardWriter::Apply(const Verdict& verdict) {
   }
 }
 
+Result<void> ShardWriter::DropDamaged(const std::string& file) {
+  MutexLock lock(mutex_);
+  if (stop_ || sealed_ || broken_ || !ledger_ || ledger_->standing() != Standing::kWritable) {
+    return FailedPrecondition("nothing may be appended to its shard");
+  }
+  if (dropping_.insert(file).second) {
+    Push(DropFile{file}, 0);
+  }
+  return {};
+}
+
 void ShardWriter::Refuse(const std::string& why) {
   std::vector<ShardEntry> lost;
   {

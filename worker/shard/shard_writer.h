@@ -95,6 +95,12 @@ class ShardWriter {
   void StreamAbort() HNX_EXCLUDES(mutex_);
   void CommitSoon() HNX_EXCLUDES(mutex_);
 
+  // -- For the scrubber
+  // Takes a NAR out that is damaged for good, as an order to drop it would; the coordinator hears
+  // that it is gone. Returns before that is done. kFailedPrecondition: nothing may be appended to
+  // this shard.
+  Result<void> DropDamaged(const std::string& file) HNX_EXCLUDES(mutex_);
+
   // -- For the Synchronize loop
   ShardState State() const HNX_EXCLUDES(mutex_);
   // Its drive was read, or is yet to be made.

@@ -46,6 +46,23 @@ class GrpcLeaseClient final : public LeaseClient {
     return Check(call, stream->Finish(), "read publish batch");
   }
 
+  Result<pb::ScrubOrders> ReportScrub(const pb::ScrubReport& report) override {
+    const Call call(*this, kScrubDeadline);
+    pb::ScrubOrders orders;
+    HNX_TRY(
+        Check(call, call.stub().ReportScrub(call.context(), report, &orders), "report a scrub"));
+    return orders;
+  }
+
+  Result<pb::ListShardFilesResponse> ListShardFiles(
+      const pb::ListShardFilesRequest& request) override {
+    const Call call(*this, kScrubDeadline);
+    pb::ListShardFilesResponse response;
+    HNX_TRY(Check(call, call.stub().ListShardFiles(call.context(), request, &response),
+                  "list a shard's files"));
+    return response;
+  }
+
   void Stop() override {
     MutexLock lock(mutex_);
     stopped_ = true;

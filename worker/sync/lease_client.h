@@ -19,6 +19,8 @@ inline constexpr std::chrono::milliseconds kSynchronizeDeadline{5'000};
 // A publish batch is at most some thousands of small files and the release's own files.
 inline constexpr std::chrono::milliseconds kReadPublishBatchDeadline{600'000};
 
+inline constexpr std::chrono::milliseconds kScrubDeadline{3'000};
+
 class LeaseClient {
  public:
   using Operation = hypercore_nixos::v1::PublishOperation;
@@ -30,6 +32,10 @@ class LeaseClient {
   // Gives the batch's operations to `sink` in order; an error of the sink ends the call and is
   // returned.
   virtual Result<void> ReadPublishBatch(std::uint64_t batch, const OperationSink& sink) = 0;
+  virtual Result<hypercore_nixos::v1::ScrubOrders> ReportScrub(
+      const hypercore_nixos::v1::ScrubReport& report) = 0;
+  virtual Result<hypercore_nixos::v1::ListShardFilesResponse> ListShardFiles(
+      const hypercore_nixos::v1::ListShardFilesRequest& request) = 0;
   // Ends running calls with kCancelled, and all later ones at once. Any thread.
   virtual void Stop() = 0;
 };

@@ -73,6 +73,14 @@ class FenceWorker final : public worker::LeaseClient, public worker::DriveHeads 
   Result<hypercore_nixos::v1::SynchronizeResponse> Synchronize(
       const hypercore_nixos::v1::SynchronizeRequest& request) override;
   Result<void> ReadPublishBatch(std::uint64_t batch, const OperationSink& sink) override;
+  Result<hypercore_nixos::v1::ScrubOrders> ReportScrub(
+      const hypercore_nixos::v1::ScrubReport& /*report*/) override {
+    return Unavailable("nothing is scrubbed here");
+  }
+  Result<hypercore_nixos::v1::ListShardFilesResponse> ListShardFiles(
+      const hypercore_nixos::v1::ListShardFilesRequest& /*request*/) override {
+    return Unavailable("nothing is scrubbed here");
+  }
   void Stop() override {}
   // -- DriveHeads
   void Committed(const hyper::DriveKey& key, const hyper::DriveKey& content_key,

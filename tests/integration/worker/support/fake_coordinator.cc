@@ -36,6 +36,9 @@ std::uint64_t FakeCoordinator::AddJob(std::vector<pb::NarUnit> units) {
     *job.add_nars() = std::move(unit);
   }
   MutexLock lock(mutex_);
+  for (const auto& unit : job.nars()) {
+    state_.units[unit.file()] = unit;
+  }
   state_.jobs.push_back(job);
   return job.job_id();
 }
@@ -189,6 +192,60 @@ void FakeCoordinator::Answer(const pb::SynchronizeRequest& request,
       }
     }
   }
+}
+
+grpc::Status FakeCoordinator::ReportScrub(grpc::ServerContext* /*context*/,
+                                          const pb::ScrubReport* request,
+                                          pb::ScrubOrders* response) {
+  MutexLock lock(mutex_);
+  if (state_.down) {
+    return {grpc::StatusCode::UNAVAILABLE, "down on purpose"};
+  }
+  for (const auto& drive : request->drives()) {
+    (drive.whole() ? state_.scrubs : state_.scrubbing)[drive.key()] = drive;
+    state_.scrub_repairs += drive.whole() ? drive.repaired() : 0;
+    state_.scrub_losses.insert(state_.scrub_losses.end(), drive.given_up_files().begin(),
+                               drive.given_up_files().end());
+  }
+  for (const auto& [key, ask] : state_.scrub_asks) {
+    const auto whole = state_.scrubs.find(key);
+    if (whole == state_.scrubs.end() || whole->second.ask() < ask) {
+      auto* order = response->add_now();
+      order->set_key(key);
+      order->set_ask(ask);
+    }
+  }
+  response->set_next_call_ms(100);
+  changed_.NotifyAll();
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeCoordinator::ListShardFiles(grpc::ServerContext* /*context*/,
+                                             const pb::ListShardFilesRequest* request,
+                                             pb::ListShardFilesResponse* response) {
+  MutexLock lock(mutex_);
+  for (const auto& [file, copies] : state_.entries) {
+    const bool here = std::any_of(copies.begin(), copies.end(),
+                                  [&](const auto& copy) { return copy.first == request->key(); });
+    const bool meant =
+        request->files().empty() ||
+        std::find(request->files().begin(), request->files().end(), file) != request->files().end();
+    const auto unit = state_.units.find(file);
+    if (!here || !meant || file <= request->after() || unit == state_.units.end() ||
+        response->files_size() >= static_cast<int>(request->files_max())) {
+      continue;
+    }
+    auto* listed = response->add_files();
+    listed->set_file(file);
+    listed->set_url(unit->second.url());
+    listed->set_compression(unit->second.compression());
+    listed->set_nar_hash(unit->second.nar_hash());
+    listed->set_nar_size(unit->second.nar_size());
+  }
+  for (const std::string& peer : state_.shard_peers) {
+    response->add_peers(peer);
+  }
+  return grpc::Status::OK;
 }
 
 grpc::Status FakeCoordinator::ReadPublishBatch(grpc::ServerContext* /*context*/,

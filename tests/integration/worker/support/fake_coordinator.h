@@ -49,6 +49,13 @@ class FakeCoordinator final : public pb::WorkerGateway::Service {
     std::uint64_t calls_during_batch_read = 0;  // a batch is handed out only after so many calls
     bool drained = false;
     std::uint32_t lease_ms = 10'000;
+    std::map<std::string, pb::NarUnit> units;         // by file, of all jobs
+    std::map<std::string, std::uint64_t> scrub_asks;  // by key
+    std::map<std::string, pb::DriveScrub> scrubs;     // whole ones, by key
+    std::map<std::string, pb::DriveScrub> scrubbing;  // the last word of rounds under way
+    std::uint64_t scrub_repairs = 0;  // of all whole ones together
+    std::vector<pb::ScrubLoss> scrub_losses;
+    std::vector<std::string> shard_peers;
     bool accept = true;  // false: heads are seen and not recorded
   };
 
@@ -75,6 +82,11 @@ class FakeCoordinator final : public pb::WorkerGateway::Service {
   grpc::Status ReadPublishBatch(grpc::ServerContext* context,
                                 const pb::ReadPublishBatchRequest* request,
                                 grpc::ServerWriter<pb::PublishOperation>* writer) override;
+  grpc::Status ReportScrub(grpc::ServerContext* context, const pb::ScrubReport* request,
+                           pb::ScrubOrders* response) override;
+  grpc::Status ListShardFiles(grpc::ServerContext* context,
+                              const pb::ListShardFilesRequest* request,
+                              pb::ListShardFilesResponse* response) override;
   void Record(const pb::DriveState& state) HNX_REQUIRES(mutex_);
   void Answer(const pb::SynchronizeRequest& request, pb::SynchronizeResponse* response)
       HNX_REQUIRES(mutex_);
