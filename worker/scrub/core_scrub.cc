@@ -65,7 +65,7 @@ Result<std::vector<GivenUp>> CoreScrub::Run() {
                  ? "its writer makes it anew when it flushes or starts next"
                  : "what it should be cannot be told from what is here");
     }
-    end = stretch.end;
+    end = stretch.end || stretch.end_block >= options_.end_block;
     round_.block = std::max(round_.block, stretch.end_block);
   }
   return std::move(given_up_);
@@ -167,6 +167,11 @@ Result<void> CoreScrub::OnBlock(hyper::FlatCoreStorage& storage, hyper::BlockInd
   stretch_.end_block = block.value() + 1;
   if (stretch_.findings.empty()) {
     round_.block = stretch_.end_block;
+  }
+  if (stretch_.end_block >= options_.end_block) {
+    return Aborted("all that was to be read");
+  }
+  if (stretch_.findings.empty()) {
     return options_.on_progress();
   }
   // A restart begins again at what was not mended.

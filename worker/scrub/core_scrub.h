@@ -4,8 +4,10 @@
 // Threads: one.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -35,6 +37,7 @@ class CoreScrub {
     std::function<Result<void>()> on_progress;
     // Fills in which files the blocks belong to; without it they belong to none.
     std::function<Result<void>(std::vector<WantedBlock>&)> name_files;
+    std::uint64_t end_block = std::numeric_limits<std::uint64_t>::max();
   };
   // `round` is moved on as blocks are checked.
   CoreScrub(const ScrubParts& parts, Options options, ScrubRound& round)
@@ -44,7 +47,8 @@ class CoreScrub {
   Result<std::vector<GivenUp>> Run();
 
  private:
-  // Everything from round_.block to the first damage and a little further, or to the end.
+  // Everything from round_.block to the first damage and a little further, or to options_.end_block
+  // or the end.
   struct Stretch {
     std::vector<hyper::AuditFinding> findings;
     std::uint64_t end_block = 0;

@@ -1,6 +1,7 @@
 #include "worker/scrub/drive_scrub.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -81,7 +82,7 @@ Result<void> DriveScrub::Run() {
 Result<void> DriveScrub::RunBehindDb() {
   using Part = ScrubRound::Part;
   if (round_.part == Part::kContent) {
-    HNX_TRY(ScrubContent());
+    HNX_TRY(ScrubContent(round_, std::numeric_limits<std::uint64_t>::max()));
     NextPart(Part::kNars);
     HNX_TRY(on_progress_());
   }
@@ -126,16 +127,20 @@ Result<void> DriveScrub::NameFiles(std::vector<WantedBlock>& blocks) {
   }
 }
 
-Result<void> DriveScrub::ScrubContent() {
+Result<void> DriveScrub::ScrubContent(ScrubRound& round, std::uint64_t end_block) {
   HNX_ASSIGN_OR_RETURN(const auto drive, OpenDrive());
   std::vector<WantedBlock> named;
-  CoreScrub::Options options{drive_, true, CoreFolderOf(drive_, drive->content_key()), on_progress_,
+  CoreScrub::Options options{drive_,
+                             true,
+                             CoreFolderOf(drive_, drive->content_key()),
+                             on_progress_,
                              [&](std::vector<WantedBlock>& blocks) -> Result<void> {
                                HNX_TRY(NameFiles(blocks));
                                named.insert(named.end(), blocks.begin(), blocks.end());
                                return {};
-                             }};
-  auto given_up = CoreScrub(parts_, std::move(options), round_).Run();
+                             },
+                             end_block};
+  auto given_up = CoreScrub(parts_, std::move(options), round).Run();
   if (!given_up.has_value() && given_up.error().code == ErrorCode::kNotFound &&
       drive->content_length() == 0) {
     return {};  // nothing was put into it yet
@@ -218,10 +223,14 @@ Result<void> DriveScrub::ScrubNars() {
 }
 
 Result<void> DriveScrub::ScrubNar(const pb::ShardFile& file) {
-  HNX_ASSIGN_OR_RETURN(std::optional<Error> wrong, CheckNar(file));
-  if (wrong) {
+  bool damaged = false;
+  HNX_ASSIGN_OR_RETURN(std::optional<Error> wrong, CheckNar(file, &damaged));
+  if (damaged) {
+    HNX_TRY(ScrubBlocksOf(file.file()));
+  }
+  if (wrong || damaged) {
     // It is taken out only for what is so a second time.
-    HNX_ASSIGN_OR_RETURN(wrong, CheckNar(file));
+    HNX_ASSIGN_OR_RETURN(wrong, CheckNar(file, &damaged));
   }
   if (!wrong) {
     return {};
@@ -239,7 +248,25 @@ Result<void> DriveScrub::ScrubNar(const pb::ShardFile& file) {
   return drive_.kind == ScrubbedDrive::Kind::kShard ? Drop(file.file()) : Result<void>();
 }
 
-Result<std::optional<Error>> DriveScrub::CheckNar(const pb::ShardFile& file) {
+Result<void> DriveScrub::ScrubBlocksOf(const std::string& file) {
+  HNX_ASSIGN_OR_RETURN(const auto drive, OpenDrive());
+  HNX_ASSIGN_OR_RETURN(const auto entry, drive->Entry(mirror::NarPath(file)));
+  if (!entry || !entry->blob) {
+    return {};
+  }
+  ScrubRound again;
+  again.block = entry->blob->block_offset;
+  const auto done = ScrubContent(again, entry->blob->block_offset + entry->blob->block_length);
+  round_.counts.blocks += again.counts.blocks;
+  round_.counts.bytes += again.counts.bytes;
+  round_.counts.damaged += again.counts.damaged;
+  round_.counts.repaired += again.counts.repaired;
+  round_.counts.given_up += again.counts.given_up;
+  return done;
+}
+
+Result<std::optional<Error>> DriveScrub::CheckNar(const pb::ShardFile& file, bool* damaged) {
+  *damaged = false;
   HNX_ASSIGN_OR_RETURN(const auto drive, OpenDrive());
   HNX_ASSIGN_OR_RETURN(const auto entry, drive->Entry(mirror::NarPath(file.file())));
   if (!entry || !entry->blob) {
@@ -269,7 +296,8 @@ Result<std::optional<Error>> DriveScrub::CheckNar(const pb::ShardFile& file) {
     if (read.error().code == ErrorCode::kCancelled) {
       return read.error();
     }
-    // Cleared meanwhile; or damaged since its blocks were checked, which the next round finds.
+    *damaged = read.error().code == ErrorCode::kDataLoss;
+    // Else it was cleared meanwhile.
     Log("scrub")->warn("/nar/{} of drive {}: {}", file.file(), drive_.key.id(),
                        read.error().message);
     return std::optional<Error>();

@@ -34,12 +34,16 @@ class DriveScrub {
  private:
   Result<void> ScrubDb();
   Result<void> RunBehindDb();
-  Result<void> ScrubContent();
+  // From round.block on, to the end or to `end_block`.
+  Result<void> ScrubContent(ScrubRound& round, std::uint64_t end_block);
   Result<void> NameFiles(std::vector<WantedBlock>& blocks);
   Result<void> ScrubNars();
   Result<void> ScrubNar(const hypercore_nixos::v1::ShardFile& file);
-  // Whether the NAR is what it must be; none: it is not there.
-  Result<std::optional<Error>> CheckNar(const hypercore_nixos::v1::ShardFile& file);
+  // Those of a NAR once more: damaged since, or given up and not withdrawn before a stop.
+  Result<void> ScrubBlocksOf(const std::string& file);
+  // Why the NAR is not what it must be; none: it is, or it is not there, or blocks of it are
+  // `damaged`.
+  Result<std::optional<Error>> CheckNar(const hypercore_nixos::v1::ShardFile& file, bool* damaged);
   Result<std::unique_ptr<hyper::DriveReader>> OpenDrive() const;
   // So that nobody is given what is damaged.
   Result<void> Withdraw(const std::vector<GivenUp>& given_up,

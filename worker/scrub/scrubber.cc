@@ -223,6 +223,8 @@ void Scrubber::Finish(const ScrubbedDrive& drive, const ScrubRound& round) {
       counts.blocks, counts.nars, counts.damaged, counts.repaired, counts.given_up);
   told_trouble_ = false;
   not_before_.erase(id);
+  while (losses_.size() > kReportedLossesMax && Report(&drive, &round, false)) {
+  }
   Report(&drive, &round, true);
   DriveScrubState& state = state_.drives().at(id);
   state.whole_ms = NowMs();
@@ -260,7 +262,7 @@ void Scrubber::AddTo(pb::ScrubReport& report, const ScrubbedDrive& drive, const 
   }
 }
 
-void Scrubber::Report(const ScrubbedDrive* drive, const ScrubRound* round, bool whole) {
+bool Scrubber::Report(const ScrubbedDrive* drive, const ScrubRound* round, bool whole) {
   reported_ = clock_.Steady();
   pb::ScrubReport report;
   report.set_worker_id(parts_.worker_id);
@@ -286,17 +288,19 @@ void Scrubber::Report(const ScrubbedDrive* drive, const ScrubRound* round, bool 
       losses_.clear();
     }
     next_call_ = kReportInterval;
-    return;
+    return false;
   }
   unreported_ = std::move(left);
   if (drive != nullptr) {
-    losses_.clear();
+    const auto told = std::min(losses_.size(), kReportedLossesMax);
+    losses_.erase(losses_.begin(), losses_.begin() + static_cast<std::ptrdiff_t>(told));
   }
   asked_.clear();
   for (const pb::ScrubOrder& order : orders->now()) {
     asked_[order.key()] = order.ask();
   }
   next_call_ = milliseconds(orders->next_call_ms());
+  return true;
 }
 
 }  // namespace hnx::worker

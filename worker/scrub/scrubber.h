@@ -61,8 +61,8 @@ class Scrubber final : public LoopService {
   Result<void> OnProgress(const ScrubbedDrive& drive, ScrubRound& round);
   void Finish(const ScrubbedDrive& drive, const ScrubRound& round);
   void Save();
-  // Says what is new, and hears what is asked for.
-  void Report(const ScrubbedDrive* drive, const ScrubRound* round, bool whole);
+  // Says what is new, and hears what is asked for. False: the coordinator did not answer.
+  bool Report(const ScrubbedDrive* drive, const ScrubRound* round, bool whole);
   void AddTo(hypercore_nixos::v1::ScrubReport& report, const ScrubbedDrive& drive,
              const ScrubRound& round, bool whole) const;
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -107,6 +108,46 @@ class ScrubTest : public WorkerTest {
   }
   fs::path HoldersFolder(const std::string& key) const {
     return FolderOf(key, folder_ / "holder" / "copies");
+  }
+  // Stores the NAR and stops when its content has been read in part; returns the shard's key.
+  std::string StopInTheMiddle(const SampleNar& nar) {
+    // What may be read at once is in the middle of the content; the rest would take half a minute.
+    options_.scrub_rate = 200'000;
+    StartWorker();
+    EXPECT_TRUE(coordinator_.RunJob({Serve(nar)}));
+    const std::string key = ShardOf(nar.name);
+    coordinator_.With([&](State& state) { state.scrub_asks[key] = 1; });
+    EXPECT_TRUE(coordinator_.WaitFor([&](const State& state) {
+      const auto found = state.scrubbing.find(key);
+      return found != state.scrubbing.end() && found->second.blocks() > 10;
+    }));
+    StopWorker();
+    std::ifstream file(fs::path(options_.data) / "scrub");
+    const auto state = nlohmann::json::parse(file);
+    const auto& drive = state.at("drives").at(hyper::DriveKey::FromBytes(AsBytes(key))->id());
+    EXPECT_TRUE(drive.contains("round")) << state.dump();
+    EXPECT_EQ(drive.at("round").at("part"), "content");
+    EXPECT_GT(drive.at("round").at("block").get<int>(), 5);
+    return key;
+  }
+  // A bit in the content's first block.
+  void FlipFirst(const std::string& key) {
+    Flip(CoreFolder(FolderOf(key), true), hyper::CoreFile::kData, 8 * 100);
+  }
+  // Starts again, at full speed, and returns how the round that was begun has ended.
+  pb::DriveScrub GoOn(const std::string& key) {
+    options_.scrub_rate = 1'000'000'000;
+    StartWorker();
+    pb::DriveScrub whole;
+    EXPECT_TRUE(coordinator_.WaitFor([&](const State& now) {
+      const auto found = now.scrubs.find(key);
+      if (found == now.scrubs.end() || found->second.ask() != 1) {
+        return false;
+      }
+      whole = found->second;
+      return true;
+    }));
+    return whole;
   }
   void Unserve(const SampleNar& nar) { upstream_.Serve("/nar/" + nar.name, {Answer(404, "")}); }
 
@@ -226,39 +267,44 @@ TEST_F(ScrubTest, WhatNobodyHasIsNamedAndTakenOutOfTheShard) {
 }
 
 TEST_F(ScrubTest, GoesOnAfterARestartWhereItStood) {
-  // What may be read at once is in the middle of the content; the rest would take half a minute.
-  options_.scrub_rate = 200'000;
-  StartWorker();
   const SampleNar nar = MakeNar(78, 6'000'000);
-  ASSERT_TRUE(coordinator_.RunJob({Serve(nar)}));
-  const std::string key = ShardOf(nar.name);
-  coordinator_.With([&](State& state) { state.scrub_asks[key] = 1; });
-  ASSERT_TRUE(coordinator_.WaitFor([&](const State& state) {
-    const auto found = state.scrubbing.find(key);
-    return found != state.scrubbing.end() && found->second.blocks() > 10;
-  }));
-  StopWorker();
-  std::ifstream file(fs::path(options_.data) / "scrub");
-  const auto state = nlohmann::json::parse(file);
-  const auto& drive = state.at("drives").at(hyper::DriveKey::FromBytes(AsBytes(key))->id());
-  ASSERT_TRUE(drive.contains("round")) << state.dump();
-  ASSERT_EQ(drive.at("round").at("part"), "content");
-  ASSERT_GT(drive.at("round").at("block").get<int>(), 5);
-  // Damage where it has been already: this round does not see it, the next one does.
-  Flip(CoreFolder(FolderOf(key), true), hyper::CoreFile::kData, 8 * 100);
-  options_.scrub_rate = 1'000'000'000;
-  StartWorker();
-  pb::DriveScrub whole;
-  ASSERT_TRUE(coordinator_.WaitFor([&](const State& now) {
-    const auto found = now.scrubs.find(key);
-    return found != now.scrubs.end() && found->second.ask() == 1;
-  }));
-  coordinator_.With([&](State& now) { whole = now.scrubs.at(key); });
+  const std::string key = StopInTheMiddle(nar);
+  // Damage where it has been already, of what no coordinator lists: this round does not see it, the
+  // next one does.
+  FlipFirst(key);
+  std::map<std::string, pb::NarUnit> units;
+  coordinator_.With([&](State& state) { units.swap(state.units); });
+  const pb::DriveScrub whole = GoOn(key);
   EXPECT_EQ(whole.damaged(), 0U);
+  coordinator_.With([&](State& state) { units.swap(state.units); });
   const pb::DriveScrub next = Scrub(key);
   EXPECT_EQ(next.damaged(), 1U);
   EXPECT_EQ(next.repaired(), 1U);
   EXPECT_EQ(next.blocks(), whole.blocks());
+}
+
+TEST_F(ScrubTest, ANarWhoseBlocksWereDamagedSinceTheyWereCheckedIsMendedInTheSameRound) {
+  const SampleNar nar = MakeNar(81, 6'000'000);
+  const std::string key = StopInTheMiddle(nar);
+  FlipFirst(key);
+  const pb::DriveScrub whole = GoOn(key);
+  EXPECT_EQ(whole.damaged(), 1U);
+  EXPECT_EQ(whole.repaired(), 1U);
+  EXPECT_EQ(whole.nars(), 1U);
+  EXPECT_TRUE(Wrong(FolderOf(key)).empty());
+}
+
+TEST_F(ScrubTest, WhatWasGivenUpBeforeAStopIsTakenOutOfTheShardAfterIt) {
+  const SampleNar nar = MakeNar(82, 6'000'000);
+  const std::string key = StopInTheMiddle(nar);
+  FlipFirst(key);
+  Unserve(nar);
+  const pb::DriveScrub whole = GoOn(key);
+  EXPECT_EQ(whole.given_up(), 1U);
+  EXPECT_EQ(whole.nars(), 0U);
+  EXPECT_TRUE(
+      coordinator_.WaitFor([&](const State& state) { return state.entries.at(nar.name).empty(); }));
+  EXPECT_TRUE(Wrong(FolderOf(key)).empty());
 }
 
 TEST_F(ScrubTest, ACoordinatorThatCountsFromTheBeginningIsAnsweredToo) {
