@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "hyper/core/keys.h"
+#include "hyper/core/stale_pages.h"
 
 namespace hnx::hyper {
 namespace {
@@ -197,6 +198,9 @@ Result<Bytes> CoreView::Get(BlockIndex block) {
     // What we keep of tree and bitfield may be older than a repair.
     nodes_.DropPages();
     bits_.DropPages();
+    bytes = GetOnce(block);
+  }
+  if (!bytes && bytes.error().code == ErrorCode::kNotFound && DropStalePages()) {
     bytes = GetOnce(block);
   }
   return bytes;

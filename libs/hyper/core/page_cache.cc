@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
+
+#include "base/clock.h"
+#include "hyper/core/stale_pages.h"
 
 namespace hnx::hyper {
 namespace {
@@ -16,6 +21,21 @@ std::atomic<std::uint64_t>& Drops() {
 
 void PageCache::DropAll() {
   ++Drops();
+}
+
+bool DropStalePages() {
+  static std::atomic<std::int64_t> dropped_ms{0};
+  constexpr std::int64_t kIntervalMs = 1'000;
+  const std::int64_t now = std::chrono::duration_cast<std::chrono::milliseconds>(
+                               Clock::Real().Steady().time_since_epoch())
+                               .count();
+  std::int64_t before = dropped_ms;
+  if ((before != 0 && now - before < kIntervalMs) ||
+      !dropped_ms.compare_exchange_strong(before, now)) {
+    return false;
+  }
+  PageCache::DropAll();
+  return true;
 }
 
 Result<ByteView> PageCache::Page(std::uint64_t number) {

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "hyper/core/page_cache.h"
+#include "hyper/core/stale_pages.h"
 
 namespace hnx::hyper {
 namespace {
@@ -31,6 +32,9 @@ Result<BlobExtent> LockBlob(CoreReader& content, const BlobId& blob) {
   if (!extent && extent.error().code == ErrorCode::kDataLoss) {
     // What is kept of the tree may be older than a repair by another process.
     PageCache::DropAll();
+    extent = LockOnce(content, blob);
+  }
+  if (!extent && extent.error().code == ErrorCode::kNotFound && DropStalePages()) {
     extent = LockOnce(content, blob);
   }
   return extent;

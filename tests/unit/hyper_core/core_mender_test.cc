@@ -2,6 +2,7 @@
 #include "hyper/core/core_mender.h"
 
 #include <atomic>
+#include <chrono>
 #include <random>
 #include <thread>
 
@@ -146,6 +147,21 @@ TEST_F(CoreMenderTest, WhatAReaderKeepsOfADamagedTreeIsForgottenWhenItIsMended) 
   EXPECT_EQ(CodeOf(reader->Get(BlockIndex(6))), ErrorCode::kDataLoss);
   EXPECT_EQ(MendAll(), 1U);
   EXPECT_EQ(ToString(Must(reader->Get(BlockIndex(6)))), TextOf(6));
+}
+
+TEST_F(CoreMenderTest, WhatAReaderBelievesToBeAbsentIsSoonThereWhenAnotherProcessHasMendedTheBit) {
+  Make(20);
+  Must(core_->Flush());
+  Flip(CoreFile::kBitfield, 6);
+  const auto reader = Must(CoreReader::Open(ForReading()));
+  EXPECT_EQ(CodeOf(reader->Get(BlockIndex(6))), ErrorCode::kNotFound);
+  Flip(CoreFile::kBitfield, 6);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  Result<Bytes> block = reader->Get(BlockIndex(6));
+  while (!block && std::chrono::steady_clock::now() < deadline) {
+    block = reader->Get(BlockIndex(6));
+  }
+  EXPECT_EQ(ToString(Must(std::move(block))), TextOf(6));
 }
 
 TEST_F(CoreMenderTest, MendsBitsOfTheBitfieldEitherWay) {
