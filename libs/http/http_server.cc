@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <sys/socket.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -112,6 +113,15 @@ struct BodyReader {
   MHD_Connection* connection = nullptr;
 };
 
+// With MHD_USE_TURBO a connection that is closed because its body broke keeps its socket open until
+// the next event on it, which may be its timeout.
+void HangUp(MHD_Connection* connection) {
+  const auto* info = ::MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  if (info != nullptr) {
+    (void)::shutdown(info->connect_fd, SHUT_RDWR);
+  }
+}
+
 ssize_t ReadBody(void* closure, std::uint64_t /*position*/, char* out, std::size_t size) {
   auto& reader = *static_cast<BodyReader*>(closure);
   bool stopping = false;
@@ -128,6 +138,7 @@ ssize_t ReadBody(void* closure, std::uint64_t /*position*/, char* out, std::size
       break;
   }
   // Asked for more than was written.
+  HangUp(reader.connection);
   return static_cast<ssize_t>(MHD_CONTENT_READER_END_WITH_ERROR);
 }
 

@@ -149,6 +149,25 @@ TEST_F(HttpStreamTest, ABodyThatBreaksOffClosesTheConnection) {
   EXPECT_EQ(client.Ask(Request("/x")).body, "only this");
 }
 
+TEST_F(HttpStreamTest, ABodyThatBreaksOffWhileItsConnectionRestsClosesItBeforeItsTimeout) {
+  constexpr std::size_t kBytes = 1000;
+  std::promise<void> gate;
+  const auto opened = gate.get_future().share();
+  Serve([opened](const ServerRequest&) {
+    return Streamed(2 * kBytes, [opened](BodyPipe& pipe) -> Result<void> {
+      HNX_TRY(pipe.Write(AsBytes(Pattern(kBytes))));
+      opened.wait();
+      return Unavailable("nobody has the rest");
+    });
+  });
+  auto client = Connect();
+  client.Send(Request("/x"));
+  const std::string head = client.ReceiveSome(1);
+  client.ReceiveSome(head.find("\r\n\r\n") + 4 + kBytes);
+  gate.set_value();
+  EXPECT_TRUE(client.ClosedWithin(60'000));  // the timeout is 75 s
+}
+
 TEST_F(HttpStreamTest, ABodyThatEndsEarlyWithoutAnErrorClosesTheConnectionToo) {
   Serve([](const ServerRequest&) {
     return Streamed(1000,
