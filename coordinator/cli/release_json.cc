@@ -209,23 +209,6 @@ Json ToJson(const pb::Failure& failure) {
           {"attempts", failure.attempts()},     {"accepted", failure.accepted()}};
 }
 
-Json ToJson(const pb::WhyResponse& why) {
-  Json history = Json::array();
-  for (const pb::WhyEvent& event : why.history()) {
-    history.push_back({{"at_ms", event.at_ms()}, {"what", event.what()}});
-  }
-  return {{"store_path", why.store_path()},
-          {"state", why.state()},
-          {"explanation", why.explanation()},
-          {"history", history},
-          {"upstream", why.upstream()},
-          {"nar_url", why.nar_url()},
-          {"shard_z32", why.shard_z32()},
-          {"publish_batch", why.publish_batch()},
-          {"waiting_for", TextArray(why.waiting_for())},
-          {"releases", TextArray(why.releases())}};
-}
-
 Json ToJson(const pb::ReleaseDifference& difference) {
   if (difference.has_path()) {
     const pb::PathDifference& path = difference.path();

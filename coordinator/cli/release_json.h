@@ -17,7 +17,6 @@ nlohmann::ordered_json ToJson(const hypercore_nixos::v1::Release& release);
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::WorkerStatus& worker);
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::Status& status);
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::Failure& failure);
-nlohmann::ordered_json ToJson(const hypercore_nixos::v1::WhyResponse& why);
 nlohmann::ordered_json ToJson(const hypercore_nixos::v1::ReleaseDifference& difference);
 
 }  // namespace hnx::coordinator

@@ -1,10 +1,9 @@
-// What people see of releases, workers, shards and paths: plain values between store and rpc.
+// What people see of releases, workers and shards: plain values between store and rpc.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -183,50 +182,5 @@ struct FailureView {
   std::uint32_t attempts = 0;
   std::string accepted{};  // why; empty: nobody did
 };
-
-struct PathView {
-  std::string store_path{};
-  std::string state{};
-  std::string explanation{};
-  std::string upstream{};  // that its narinfo is from
-  std::string nar_url{};
-  Bytes shard_key{};
-  std::uint64_t publish_batch = 0;
-  std::vector<std::string> waiting_for{};
-  std::vector<std::string> releases{};
-  std::vector<std::pair<std::int64_t, std::string>> history{};
-};
-
-// What `Why` knows of a path, and the one sentence that says it.
-// Why a path is left out.
-struct LeftOutFacts {
-  std::uint64_t budget_bytes = 0;
-  std::optional<double> value;  // unknown until it was chosen with this path
-  double kept_value = 0;        // of the least valuable one that is kept
-  bool waits = false;           // it is to come in, and there is no room yet
-  bool unfit = false;           // it, or what it needs, is larger than the budget
-};
-
-struct PathFacts {
-  std::string state;
-  std::string reason;
-  std::string message;
-  std::string blocked_by;
-  bool needed = false;
-  std::uint64_t batch = 0;
-  std::uint64_t published_batch = 0;
-  std::string nar_state;
-  std::string nar_reason;
-  int nar_attempts = 0;
-  std::string nar_waits_until;  // empty: it does not
-  bool upstream_paused = false;
-  std::string held{};  // what an operator paused: "its release"; empty: nothing
-  std::string leased_by;
-  std::uint64_t waiting_for = 0;
-  std::string upstream{};
-  bool looking_elsewhere = false;  // other upstreams are asked for its NAR
-  std::optional<LeftOutFacts> left_out{};
-};
-std::string ExplainPath(const PathFacts& facts);
 
 }  // namespace hnx::coordinator

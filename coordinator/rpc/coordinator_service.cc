@@ -9,6 +9,7 @@
 #include "coordinator/rpc/channel_to_proto.h"
 #include "coordinator/rpc/list_submission.h"
 #include "coordinator/rpc/path_argument.h"
+#include "coordinator/rpc/path_to_proto.h"
 #include "coordinator/rpc/release_to_proto.h"
 #include "mirror/index_layout.h"
 

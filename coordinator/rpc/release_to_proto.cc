@@ -191,31 +191,6 @@ pb::Failure FailureToProto(const FailureView& view) {
   return out;
 }
 
-pb::WhyResponse PathToProto(const PathView& view) {
-  pb::WhyResponse out;
-  out.set_store_path(view.store_path);
-  out.set_state(view.state);
-  out.set_explanation(view.explanation);
-  out.set_upstream(view.upstream);
-  out.set_nar_url(view.nar_url);
-  if (!view.shard_key.empty()) {
-    out.set_shard_z32(mirror::DriveIdOf(view.shard_key));
-  }
-  out.set_publish_batch(view.publish_batch);
-  for (const std::string& path : view.waiting_for) {
-    out.add_waiting_for(path);
-  }
-  for (const std::string& release : view.releases) {
-    out.add_releases(release);
-  }
-  for (const auto& [at_ms, what] : view.history) {
-    pb::WhyEvent& event = *out.add_history();
-    event.set_at_ms(at_ms);
-    event.set_what(what);
-  }
-  return out;
-}
-
 pb::ReleaseDifference DifferenceToProto(const PathDifference& path) {
   pb::ReleaseDifference out;
   out.mutable_path()->set_added(path.added);

@@ -1,4 +1,4 @@
-// Views of releases, workers and paths -> the protocol's messages.
+// Views of releases and workers -> the protocol's messages.
 #pragma once
 
 #include "coordinator/domain/release_view.h"
@@ -10,7 +10,6 @@ hypercore_nixos::v1::Release ReleaseToProto(const ReleaseView& view);
 hypercore_nixos::v1::WorkerStatus WorkerToProto(const WorkerView& worker);
 hypercore_nixos::v1::Status StatusToProto(const StatusView& view);
 hypercore_nixos::v1::Failure FailureToProto(const FailureView& view);
-hypercore_nixos::v1::WhyResponse PathToProto(const PathView& view);
 hypercore_nixos::v1::ReleaseDifference DifferenceToProto(const PathDifference& path);
 hypercore_nixos::v1::ReleaseDifference TotalsToProto(const DifferenceTotals& totals);
 

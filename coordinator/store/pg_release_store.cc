@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/domain/work_control.h"
+#include "coordinator/store/pg_path_facts.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/pg_walk_store.h"
 #include "coordinator/store/sql/statements_embedded.h"
@@ -127,14 +128,6 @@ std::optional<ScrubView> ReadShardScrub(const pqxx::row& row, const ShardView& s
   return scrub;
 }
 
-std::vector<std::string> Column(const pqxx::result& rows) {
-  std::vector<std::string> values;
-  for (const pqxx::row& row : rows) {
-    values.push_back(row[0].as<std::string>());
-  }
-  return values;
-}
-
 // The hosts in the order of their first upstream.
 void AddUpstreamCaches(PgTransaction& transaction, StatusView& status) {
   std::vector<UpstreamView> ordered;
@@ -159,27 +152,6 @@ void AddUpstreamCaches(PgTransaction& transaction, StatusView& status) {
   status.upstreams = std::move(ordered);
 }
 
-PathFacts ReadFacts(const pqxx::row& row) {
-  return {.state = Text(row, "state"),
-          .reason = Text(row, "reason"),
-          .message = Text(row, "message"),
-          .blocked_by = Text(row, "blocked_by"),
-          .needed = row["needed"].as<bool>(),
-          .batch = Count(row, "batch"),
-          .published_batch = Count(row, "published_batch"),
-          .nar_state = Text(row, "nar_state"),
-          .nar_reason = Text(row, "nar_reason"),
-          .nar_attempts = static_cast<int>(Count(row, "nar_attempts")),
-          .nar_waits_until = !row["nar_waits"].is_null() && row["nar_waits"].as<bool>()
-                                 ? Text(row, "nar_not_before")
-                                 : std::string(),
-          .upstream_paused = !row["upstream_paused"].is_null() && row["upstream_paused"].as<bool>(),
-          .held = Text(row, "held"),
-          .leased_by = Text(row, "leased_by"),
-          .upstream = Text(row, "upstream"),
-          .looking_elsewhere = row["looking_elsewhere"].as<bool>()};
-}
-
 std::optional<BudgetView> ReadBudget(PgTransaction& transaction) {
   const pqxx::row row = transaction.Row(sql::kBudgetStatus);
   if (row["bytes"].is_null() && Count(row, "left_out") == 0) {
@@ -192,20 +164,6 @@ std::optional<BudgetView> ReadBudget(PgTransaction& transaction) {
                     .left_out_paths = Count(row, "left_out"),
                     .waiting_paths = Count(row, "waiting_paths"),
                     .kept_value = row["kept_value"].as<double>()};
-}
-
-std::optional<LeftOutFacts> ReadLeftOut(PgTransaction& transaction, PathId path) {
-  const auto row = transaction.MaybeRow(sql::kLeftOutPath, path);
-  if (!row) {
-    return std::nullopt;
-  }
-  return LeftOutFacts{.budget_bytes = (*row)["bytes"].is_null() ? 0 : Count(*row, "bytes"),
-                      .value = (*row)["value"].is_null()
-                                   ? std::nullopt
-                                   : std::optional((*row)["value"].as<double>()),
-                      .kept_value = (*row)["kept_value"].as<double>(),
-                      .waits = (*row)["waits"].as<bool>(),
-                      .unfit = (*row)["unfit"].as<bool>()};
 }
 
 }  // namespace
@@ -391,36 +349,9 @@ Result<void> PgReleaseStore::ListFailures(
 }
 
 Result<PathView> PgReleaseStore::Why(const std::string& store_path_hash) {
-  return RunTransaction(
-      pool_, "look at a path", [&](PgTransaction& transaction) -> Result<PathView> {
-        const auto row = transaction.MaybeRow(sql::kWhyPath, store_path_hash);
-        if (!row) {
-          return NotFound(fmt::format("no release has named {} so far", store_path_hash));
-        }
-        const auto id = (*row)["id"].as<PathId>();
-        const std::int64_t nar_id =
-            (*row)["nar_id"].is_null() ? 0 : (*row)["nar_id"].as<std::int64_t>();
-        PathView view{.store_path = "/nix/store/" + Text(*row, "hash") + "-" + Text(*row, "name"),
-                      .upstream = Text(*row, "upstream"),
-                      .nar_url = Text(*row, "nar_url"),
-                      .shard_key = ReadBytes((*row)["shard_key"]),
-                      .publish_batch = Count(*row, "batch")};
-        view.waiting_for = Column(transaction.Exec(sql::kWhyWaitingFor, id));
-        view.releases = Column(transaction.Exec(sql::kWhyReleases, id));
-        for (const pqxx::row& event : transaction.Exec(sql::kWhyHistory, id, nar_id)) {
-          view.history.emplace_back(event["at_ms"].as<std::int64_t>(), Text(event, "what"));
-        }
-        PathFacts facts = ReadFacts(*row);
-        facts.waiting_for = view.waiting_for.size();
-        view.state =
-            facts.state != "published" && !facts.blocked_by.empty() ? "blocked" : facts.state;
-        if (view.state == "known" || view.state == "stored") {
-          facts.left_out = ReadLeftOut(transaction, id);
-          view.state = facts.left_out ? "left_out" : view.state;
-        }
-        view.explanation = ExplainPath(facts);
-        return view;
-      });
+  return RunTransaction(pool_, "look at a path", [&](PgTransaction& transaction) {
+    return ReadPathView(transaction, store_path_hash);
+  });
 }
 
 }  // namespace hnx::coordinator

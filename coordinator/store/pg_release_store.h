@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "coordinator/domain/path_view.h"
 #include "coordinator/domain/release_view.h"
 #include "coordinator/store/pg_pool.h"
 #include "coordinator/store/same_server.h"
@@ -54,7 +55,7 @@ class PgReleaseStore {
   // In the order of store path hashes, page by page; an error of `sink` ends it.
   Result<void> ListFailures(ReleaseId release,
                             const std::function<Result<void>(const FailureView&)>& sink);
-  // kNotFound: no release ever named it.
+  // All that is known of a path. kNotFound: no release ever named it.
   Result<PathView> Why(const std::string& store_path_hash);
 
  private:

@@ -291,6 +291,7 @@ FROM budget b
 
 -- name: LeftOutPath
 -- Why path $1 is left out.
-SELECT b.bytes, least(coalesce(b.kept_value, 0), 1e6) AS kept_value, least(c.value, 1e6) AS value, coalesce(c.waits, false) AS waits,
+SELECT b.bytes, least(coalesce(b.kept_value, 0), 1e6) AS kept_value,
+       CASE WHEN c.value IS NOT NULL THEN least(c.value, 1e6) END AS value, coalesce(c.waits, false) AS waits,
        coalesce(c.unfit, 0) > 0 AS unfit
 FROM path p CROSS JOIN budget b LEFT JOIN path_budget c ON c.path_id = p.id WHERE p.id = $1 AND p.left_out

@@ -130,35 +130,3 @@ WHERE rp.release_id = $1 AND p.hash > $2
                                                       WHERE n.lost_shard_id IS NOT NULL
                                                             AND n.state IN ('missing', 'set_aside'))))
 ORDER BY p.hash LIMIT $3::bigint
-
--- name: WhyPath
-SELECT p.id, p.hash, p.name, p.state, p.reason, p.message, p.attempts, p.batch, p.needed, p.watched,
-       b.hash || '-' || b.name AS blocked_by, n.id AS nar_id, u.url AS upstream, u.url || '/' || n.url AS nar_url,
-       EXISTS (SELECT FROM path_elsewhere e WHERE e.path_id = p.id AND e.looking) AS looking_elsewhere,
-       n.state AS nar_state, n.attempts AS nar_attempts, n.reason AS nar_reason, n.message AS nar_message,
-       n.not_before > now() AS nar_waits,
-       to_char(n.not_before AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS nar_not_before,
-       h.paused_until > now() AS upstream_paused,
-       CASE WHEN m.paused_at IS NOT NULL THEN 'everything' WHEN h.paused_at IS NOT NULL THEN 'its upstream'
-            WHEN l.paused_at IS NOT NULL THEN 'its release' END AS held, s.key AS shard_key, w.name AS worker_name,
-       (SELECT jw.name FROM job j JOIN worker jw ON jw.id = j.worker_id WHERE j.id = n.job_id) AS leased_by,
-       m.published_batch
-FROM path p CROSS JOIN mirror m LEFT JOIN path b ON b.id = p.blocked_by LEFT JOIN nar n ON n.id = p.nar_id
-     LEFT JOIN upstream u ON u.id = n.upstream_id LEFT JOIN upstream_host h ON h.host = u.host
-     LEFT JOIN release l ON l.id = n.lane LEFT JOIN shard s ON s.id = n.shard_id
-     LEFT JOIN worker w ON w.id = s.worker_id
-WHERE p.hash = $1
-
--- name: WhyWaitingFor
-SELECT r.hash || '-' || r.name FROM path_reference e JOIN path r ON r.id = e.reference
-WHERE e.referrer = $1 AND r.state <> 'published' ORDER BY r.hash LIMIT 20
-
--- name: WhyReleases
-SELECT r.channel || '/' || r.name || ' (' || r.state || ')' FROM release_path rp JOIN release r ON r.id = rp.release_id
-WHERE rp.path_id = $1 ORDER BY r.id DESC LIMIT 20
-
--- name: WhyHistory
-SELECT (extract(epoch FROM at) * 1000)::bigint AS at_ms, what
-FROM (SELECT * FROM event WHERE path_id = $1 UNION ALL SELECT * FROM event WHERE nar_id = $2
-      ORDER BY id DESC LIMIT 200) e
-ORDER BY id

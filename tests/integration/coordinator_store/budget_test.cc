@@ -263,7 +263,7 @@ TEST_F(BudgetTest, WhySaysWhatItWouldTake) {
   mirror_.Release("r1", {2, 3});
   const auto why = Must(mirror_.rig.releases->Why(HashOf(3)));
   EXPECT_EQ(why.state, "left_out");
-  EXPECT_EQ(why.explanation,
+  EXPECT_EQ(coordinator::ExplainPath(why).sentence,
             "left out: outside of the budget of 350 bytes (it is worth 0.00, the least that is "
             "kept 0.50)");
   const auto status = Must(mirror_.rig.releases->GetStatus());
