@@ -1,8 +1,9 @@
-// coordinator: decides what is mirrored, fetched and published. serve and migrate are here; the
-// other commands are clients of a running coordinator (cli/).
+// coordinator: decides what is mirrored, fetched and published. serve, migrate and doctor are here;
+// the other commands are clients of a running coordinator (cli/).
 #include "cli/program.h"
 #include "cli/stop_signal.h"
 #include "coordinator/cli/client_commands.h"
+#include "coordinator/doctor.h"
 #include "coordinator/rescan/rescan_command.h"
 #include "coordinator/serve.h"
 
@@ -30,6 +31,18 @@ int main(int argc, char** argv) {
       [&] { return hnx::coordinator::RunMigrate(migrate_options); },
       "coordinator migrate --database postgresql://mirror@db/mirror --dry-run");
   hnx::coordinator::AddMigrateOptions(migrate, migrate_options);
+
+  hnx::coordinator::DoctorOptions doctor_options;
+  CLI::App& doctor = program.AddCommand(
+      "doctor",
+      "Find what keeps a coordinator from working, and say what to do. Exit code 1: a fault; 3:\n"
+      "only warnings",
+      [&] { return hnx::coordinator::RunDoctor(doctor_options); },
+      "coordinator doctor --data /var/lib/hypercore-nixos\n"
+      "coordinator doctor --database postgresql://mirror@db/mirror --listen 0.0.0.0:7070\n"
+      "coordinator doctor --path /nix/store/...-hello-2.12 --json",
+      hnx::cli::kCheckingExits);
+  hnx::coordinator::AddDoctorOptions(doctor, doctor_options);
 
   hnx::coordinator::AddRescanCommand(program);
   hnx::coordinator::AddClientCommands(program);

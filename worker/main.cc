@@ -11,6 +11,7 @@
 #include "cli/option.h"
 #include "cli/program.h"
 #include "cli/stop_signal.h"
+#include "worker/doctor.h"
 #include "worker/grace_period.h"
 #include "worker/index_key.h"
 #include "worker/worker.h"
@@ -114,6 +115,16 @@ int Main(int argc, const char* const* argv) {
       "worker run --data DIR --role mirror,index --index-key-file mirror.key",
       kRunExits);
   AddWorkerOptions(run, options);
+  DoctorOptions doctor_options;
+  CLI::App& doctor = program.AddCommand(
+      "doctor",
+      "Find what keeps a worker from working, and say what to do. Exit code 1: a fault; 3: only\n"
+      "warnings",
+      [&] { return RunDoctor(doctor_options); },
+      "worker doctor --data /var/lib/hnx-worker --coordinator 127.0.0.1:7070\n"
+      "worker doctor --data DIR --role mirror,index --index-key-file mirror.key --json",
+      cli::kCheckingExits);
+  AddDoctorOptions(doctor, doctor_options);
   std::string key_file;
   std::string predecessor;
   CLI::App& create = program.AddCommand(

@@ -28,6 +28,9 @@ inline constexpr std::array kAllExits{
 inline constexpr std::array kPrintingExits{ExitCode::kOk, ExitCode::kUsage};
 // Of a command that needs nobody else.
 inline constexpr std::array kLocalExits{ExitCode::kOk, ExitCode::kFailure, ExitCode::kUsage};
+// Of a `doctor`: kFailure is a fault, kPartial only warnings.
+inline constexpr std::array kCheckingExits{ExitCode::kOk, ExitCode::kFailure, ExitCode::kUsage,
+                                           ExitCode::kPartial};
 // Of one that asks somebody.
 inline constexpr std::array kAskingExits{ExitCode::kOk, ExitCode::kFailure, ExitCode::kUsage,
                                          ExitCode::kUnreachable};

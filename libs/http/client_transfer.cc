@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "http/redirect_rules.h"
+#include "http/response_facts.h"
 
 namespace hnx::http {
 namespace {
@@ -197,6 +198,8 @@ bool ClientTransfer::TakeHeaderLine(std::string_view line) {
   }
   if (line.substr(0, 5) == "HTTP/") {
     head_.headers.Clear();
+    head_.headers.AppendLine(std::string(kProtocolHeader) + ": " +
+                             std::string(line.substr(0, line.find(' '))));
     return true;
   }
   if (line == "\r\n" || line == "\n") {
