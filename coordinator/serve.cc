@@ -18,6 +18,7 @@
 #include "coordinator/page/status_server.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/worker_gateway.h"
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_elsewhere_store.h"
 #include "coordinator/store/pg_hit_store.h"
@@ -133,6 +134,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   PgBudgetStore budget_store(pool, leader, budget);
   PgHitStore hit_store(pool);
   PgInventoryStore inventory_store(pool);
+  PgAudit audit(pool);
   PgPublishStore publish_store(pool, leader, description, publish);
   PgScrubStore scrub_store(pool);
   PgSynchronizer synchronizer(pool, options.jobs, options.failures, std::random_device{}(),
@@ -154,7 +156,8 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
                        options.walk.failures, options.walk.upstream_pauses);
   BreakerProbe breaker_probe(narinfo_client, breaker_store, leader);
   ChannelFollower follower(client, channel_store, options.channel.fetch.channel);
-  Maintenance maintenance(pool, leader, description, publish, {}, retire, options.copies, budget);
+  Maintenance maintenance(pool, leader, description, publish, {}, retire, options.copies, budget,
+                          std::chrono::hours(24) * options.audit_days);
   for (const std::string& channel : options.follow) {
     HNX_TRY(channel_store.FollowNamed(channel));
   }
@@ -170,7 +173,8 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
        .budget = budget_store,
        .hits = hit_store,
         .inventory = inventory_store,
-        .scrubs = scrub_store},
+        .scrubs = scrub_store,
+        .audit = audit},
       {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
                        rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service},

@@ -87,6 +87,8 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   cli::AddOption(command, "--retire-days", options.retire_days,
                  "Days that a NAR stays after the last narinfo that names it has left: clients may "
                  "know it");
+  cli::AddOption(command, "--audit-days", options.audit_days,
+                 "Days for which `coordinator audit` keeps who decided what; 0: for ever");
   cli::AddDuration(command, "--gc-interval", options.retire.run_interval,
                    "How often what is beyond retention begins to leave by itself");
   cli::AddOption(command, "--copies", options.copies,

@@ -42,6 +42,7 @@ struct ServeOptions {
   std::vector<std::string> follow;
   RetireOptions retire{};
   std::uint32_t retire_days = 30;
+  std::uint32_t audit_days = 365;  // 0: for ever
   // Of each shard, beside the writer's own.
   std::uint32_t copies = 0;
   // Bytes of NAR files that the mirror may hold; 0: no limit.

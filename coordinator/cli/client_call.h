@@ -2,10 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include <fmt/format.h>
 
+#include "cli/user_identity.h"
 #include "coordinator/cli/coordinator_client.h"
 #include "rpc/channel.h"
 #include "rpc/grpc_status.h"
@@ -14,6 +16,13 @@ namespace hnx::coordinator {
 
 inline constexpr std::chrono::milliseconds kCallDeadline{30'000};
 inline constexpr std::chrono::milliseconds kListDeadline{600'000};
+
+// With the metadata that the coordinator's audit reads (coordinator/rpc/caller.h).
+inline std::unique_ptr<grpc::ClientContext> MakeCall(std::chrono::milliseconds deadline) {
+  auto context = rpc::MakeContext(deadline);
+  context->AddMetadata("hnx-user", cli::UserAtHost());
+  return context;
+}
 
 inline bool IsAway(const grpc::Status& status) {
   return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
@@ -40,7 +49,7 @@ Result<void> CoordinatorClient::Stream(const std::string& what, Open open,
   const std::size_t first = channels_->current().number;
   for (;;) {
     const auto stub = pb::Coordinator::NewStub(channels_->current().channel);
-    const auto context = rpc::MakeContext(kListDeadline);
+    const auto context = MakeCall(kListDeadline);
     const auto reader = open(*stub, *context);
     Message message;
     bool begun = false;

@@ -28,6 +28,7 @@ void AddClientCommands(cli::Program& program) {
   AddUnfollowCommand(program);
   AddRetentionCommand(program);
   AddGcCommand(program);
+  AddAuditCommand(program);
 }
 
 }  // namespace hnx::coordinator

@@ -35,5 +35,6 @@ void AddFollowCommand(cli::Program& program);
 void AddUnfollowCommand(cli::Program& program);
 void AddRetentionCommand(cli::Program& program);
 void AddGcCommand(cli::Program& program);
+void AddAuditCommand(cli::Program& program);
 
 }  // namespace hnx::coordinator

@@ -61,7 +61,7 @@ Result<void> CoordinatorClient::Call(const std::string& what, const UnaryCall& c
   const std::size_t first = channels_->current().number;
   for (;;) {
     const auto stub = pb::Coordinator::NewStub(channels_->current().channel);
-    const auto context = rpc::MakeContext(kCallDeadline);
+    const auto context = MakeCall(kCallDeadline);
     const grpc::Status status = call(*stub, *context);
     if (status.ok()) {
       return {};
@@ -91,7 +91,7 @@ Result<pb::SubmitResponse> CoordinatorClient::SubmitOnce(const pb::Submission& s
                                                          bool& away) {
   const auto current = channels_->current();
   const auto stub = pb::Coordinator::NewStub(current.channel);
-  const auto context = rpc::MakeContext(kSubmitDeadline);
+  const auto context = MakeCall(kSubmitDeadline);
   pb::SubmitResponse response;
   const auto writer = stub->Submit(context.get(), &response);
   pb::SubmitRequest request;

@@ -70,6 +70,8 @@ class CoordinatorClient {
                             const std::function<Result<void>(const pb::ReleaseDifference&)>& take);
   Result<void> ReadReleaseFile(const pb::ReadReleaseFileRequest& request,
                                const std::function<Result<void>(std::string_view)>& take);
+  Result<void> ListAudit(const pb::ListAuditRequest& request,
+                         const std::function<Result<void>(const pb::AuditEntry&)>& take);
   Result<void> CollectGarbage(const pb::CollectGarbageRequest& request,
                               const std::function<Result<void>(const pb::GarbageReport&)>& take);
   // Each state as it comes, until `take` says that it has seen enough (false). A coordinator that

@@ -38,6 +38,14 @@ Result<void> CoordinatorClient::ReadReleaseFile(
       [&](const pb::ReleaseFileChunk& chunk) { return take(chunk.data()); });
 }
 
+Result<void> CoordinatorClient::ListAudit(
+    const pb::ListAuditRequest& request,
+    const std::function<Result<void>(const pb::AuditEntry&)>& take) {
+  return Stream<pb::AuditEntry>(
+      "list the audit",
+      [&](auto& stub, auto& context) { return stub.ListAudit(&context, request); }, take);
+}
+
 Result<void> CoordinatorClient::CollectGarbage(
     const pb::CollectGarbageRequest& request,
     const std::function<Result<void>(const pb::GarbageReport&)>& take) {

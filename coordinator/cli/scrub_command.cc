@@ -113,7 +113,8 @@ void AddScrubCommand(cli::Program& program) {
       },
       "coordinator scrub\n"
       "coordinator scrub rack2 --wait\n"
-      "coordinator scrub --list --json | jq 'select(.given_up > 0)'");
+      "coordinator scrub --list --json | jq 'select(.given_up > 0)'",
+      cli::kLongExits);
   command
       .add_option("target", options->target,
                   "A worker's name or id, or a drive's id or key; without it: everything")

@@ -4,6 +4,7 @@
 
 #include "coordinator/maintenance/background_service.h"
 #include "coordinator/maintenance/leader_service.h"
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_copy_planner.h"
 #include "coordinator/store/pg_lane_store.h"
@@ -28,6 +29,7 @@ constexpr milliseconds kCopyInterval{1'000};
 constexpr milliseconds kBudgetInterval{500};
 constexpr milliseconds kFoldInterval{1'000};
 constexpr milliseconds kAbandonedInterval{600'000};
+constexpr milliseconds kAuditInterval{10'000};
 constexpr milliseconds kStatisticsInterval{1'000};
 
 }  // namespace
@@ -35,7 +37,7 @@ constexpr milliseconds kStatisticsInterval{1'000};
 Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
                          PublishLimits publish_limits, PlanStoreOptions plan_options,
                          RetireOptions retire_options, std::int64_t copies,
-                         BudgetOptions budget_options)
+                         BudgetOptions budget_options, std::chrono::milliseconds audit_keep)
     : leader_(leader) {
   const auto add = [&](const char* name, milliseconds interval, BackgroundService::Round round) {
     services_.push_back(
@@ -97,6 +99,11 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
 
   auto budget = std::make_shared<PgBudgetStore>(pool, leader, std::move(budget_options));
   add("budget", kBudgetInterval, [budget] { return budget->Step(); });
+
+  if (audit_keep.count() > 0) {
+    auto audit = std::make_shared<PgAudit>(pool);
+    add("audit", kAuditInterval, [audit, audit_keep] { return audit->Prune(audit_keep); });
+  }
 }
 
 Maintenance::~Maintenance() {

@@ -1,8 +1,9 @@
 // Maintenance: the background services of a coordinator that belong to the store: leadership, lease
-// reaper, planner, carrier of blocks, publisher, repairer, settler, retirer, chooser of the budget.
-// One named thread each; all of them idle on a replica that does not lead.
+// reaper, planner, carrier of blocks, publisher, repairer, settler, retirer, chooser of the budget,
+// pruner of the audit. One named thread each; all of them idle on a replica that does not lead.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -23,7 +24,7 @@ class Maintenance final : public Service {
   Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription& description,
               PublishLimits publish_limits = {}, PlanStoreOptions plan_options = {},
               RetireOptions retire_options = {}, std::int64_t copies = 0,
-              BudgetOptions budget_options = {});
+              BudgetOptions budget_options = {}, std::chrono::milliseconds audit_keep = {});
   ~Maintenance() override;
 
   void Start() override;

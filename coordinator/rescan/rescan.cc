@@ -98,8 +98,9 @@ class Rescan {
   Result<RescanReport> Run() {
     HNX_ASSIGN_OR_RETURN(const mirror::MirrorJson mirror, ReadMirrorJson(index_));
     HNX_ASSIGN_OR_RETURN(const std::vector<RescanUpstream> upstreams, Upstreams(mirror, options_));
-    HNX_ASSIGN_OR_RETURN(const RescanPosition position,
-                         store_.Begin(index_.key().bytes(), index_.version(), options_.merge));
+    HNX_ASSIGN_OR_RETURN(
+        const RescanPosition position,
+        store_.Begin(index_.key().bytes(), index_.version(), options_.merge, options_.caller));
     if (options_.dry_run && position.phase >= RescanPhase::kShards) {
       return FailedPrecondition("a rescan was begun in earnest here: finish it without --dry-run");
     }

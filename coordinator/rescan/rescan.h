@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "coordinator/domain/audit_view.h"
 #include "coordinator/store/pg_leader.h"
 #include "coordinator/store/pg_pool.h"
 #include "coordinator/store/pg_rescan_filler.h"
@@ -25,6 +26,7 @@ struct RescanOptions {
   bool accept_unsigned_content_addressed = false;
   bool merge = false;
   bool dry_run = false;
+  Caller caller{};  // for the audit
   RescanFillOptions fill{};
   // Called now and then: what is being done, and how much of it is done.
   std::function<void(const std::string& what, std::uint64_t done)> progress = {};

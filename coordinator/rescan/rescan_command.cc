@@ -14,6 +14,7 @@
 #include "cli/option.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "cli/user_identity.h"
 #include "coordinator/database/open_database.h"
 #include "coordinator/maintenance/leader_service.h"
 #include "coordinator/rescan/index_source.h"
@@ -55,6 +56,7 @@ Result<void> WaitForLeadership(const PgLeader& leader) {
 
 Result<cli::ExitCode> Run(Options options) {
   options.index.cache = options.cache;
+  options.rescan.caller = {.who = cli::UserAtHost(), .peer = "this machine"};
   HNX_ASSIGN_OR_RETURN(const IndexSource source, IndexSource::Open(options.index));
   HNX_ASSIGN_OR_RETURN(const Database database, OpenDatabase(options.database, options.data));
   HNX_TRY(Migrate(database.uri));

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/rpc/caller.h"
 #include "coordinator/rpc/channel_to_proto.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "mirror/index_layout.h"
@@ -64,7 +65,8 @@ grpc::ServerUnaryReactor* CoordinatorService::FollowChannels(
     }
     for (const std::string& channel : request->channels()) {
       settings.channel = channel;
-      HNX_ASSIGN_OR_RETURN(const ChannelView view, stores_.channels.Follow(settings));
+      HNX_ASSIGN_OR_RETURN(const ChannelView view,
+                           stores_.channels.Follow(settings, CallerOf(*context)));
       *response->add_channels() = ChannelToProto(view);
     }
     return {};
@@ -76,7 +78,8 @@ grpc::ServerUnaryReactor* CoordinatorService::UnfollowChannels(
     pb::ChannelList* response) {
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
     for (const std::string& channel : request->channels()) {
-      HNX_ASSIGN_OR_RETURN(const ChannelView view, stores_.channels.Unfollow(channel));
+      HNX_ASSIGN_OR_RETURN(const ChannelView view,
+                           stores_.channels.Unfollow(channel, CallerOf(*context)));
       *response->add_channels() = ChannelToProto(view);
     }
     return {};
@@ -91,29 +94,30 @@ grpc::ServerUnaryReactor* CoordinatorService::SetRetention(grpc::CallbackServerC
     HNX_TRY(CheckKeep(request->keep_releases(), request->keep_days()));
     HNX_ASSIGN_OR_RETURN(const ChannelView view,
                          stores_.channels.SetRetention(request->channel(), request->keep_releases(),
-                                                       request->keep_days()));
+                                                       request->keep_days(), CallerOf(*context)));
     *response->add_channels() = ChannelToProto(view);
     return {};
   });
 }
 
 grpc::ServerWriteReactor<pb::GarbageReport>* CoordinatorService::CollectGarbage(
-    grpc::CallbackServerContext* /*context*/, const pb::CollectGarbageRequest* request) {
+    grpc::CallbackServerContext* context, const pb::CollectGarbageRequest* request) {
   return rpc::HandleServerStream<pb::GarbageReport>(
       watchers_,
-      [this,
-       dry_run = request->dry_run()](rpc::MessageWriter<pb::GarbageReport>& out) -> Result<void> {
+      [this, dry_run = request->dry_run(),
+       caller = CallerOf(*context)](rpc::MessageWriter<pb::GarbageReport>& out) -> Result<void> {
         if (!dry_run) {
-          return WatchGarbage(out);
+          return WatchGarbage(out, caller);
         }
         HNX_ASSIGN_OR_RETURN(const pb::GarbageReport report, ForeseeGarbage());
         return out.Write(report);
       });
 }
 
-Result<void> CoordinatorService::WatchGarbage(rpc::MessageWriter<pb::GarbageReport>& out) {
+Result<void> CoordinatorService::WatchGarbage(rpc::MessageWriter<pb::GarbageReport>& out,
+                                              const Caller& caller) {
   HNX_ASSIGN_OR_RETURN(const GarbageView before, stores_.retirement.Look(false));
-  HNX_TRY(stores_.retirement.RequestRun());
+  HNX_TRY(stores_.retirement.RequestRun(caller));
   std::optional<GarbageView> last;
   auto changed_at = std::chrono::steady_clock::now();
   while (!stopping()) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/rpc/caller.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/path_argument.h"
 #include "coordinator/rpc/release_to_proto.h"
@@ -75,7 +76,8 @@ grpc::ServerUnaryReactor* CoordinatorService::Pause(grpc::CallbackServerContext*
     HNX_ASSIGN_OR_RETURN(const PauseTarget target, ReadTarget(request->target()));
     HNX_ASSIGN_OR_RETURN(const std::string reason,
                          ReadReason(request->reason(), "no reason was given"));
-    HNX_ASSIGN_OR_RETURN(const PauseOutcome outcome, control_.Pause(target, reason));
+    HNX_ASSIGN_OR_RETURN(const PauseOutcome outcome,
+                         control_.Pause(target, reason, CallerOf(*context)));
     TellPause(outcome, *response);
     return {};
   });
@@ -86,7 +88,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Resume(grpc::CallbackServerContext
                                                      pb::PauseResponse* response) {
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const PauseTarget target, ReadTarget(request->target()));
-    HNX_ASSIGN_OR_RETURN(const PauseOutcome outcome, control_.Resume(target));
+    HNX_ASSIGN_OR_RETURN(const PauseOutcome outcome, control_.Resume(target, CallerOf(*context)));
     TellPause(outcome, *response);
     return {};
   });
@@ -99,7 +101,8 @@ grpc::ServerUnaryReactor* CoordinatorService::Cancel(grpc::CallbackServerContext
     const auto release = static_cast<ReleaseId>(request->release_id());
     HNX_ASSIGN_OR_RETURN(const std::string reason,
                          ReadReason(request->reason(), "cancelled by an operator"));
-    HNX_ASSIGN_OR_RETURN(const std::uint64_t ended, control_.Cancel(release, reason));
+    HNX_ASSIGN_OR_RETURN(const std::uint64_t ended,
+                         control_.Cancel(release, reason, CallerOf(*context)));
     HNX_ASSIGN_OR_RETURN(const ReleaseView view, store_.Get(release));
     *response->mutable_release() = ReleaseToProto(view);
     response->set_leases_ended(ended);
@@ -112,7 +115,8 @@ grpc::ServerUnaryReactor* CoordinatorService::Retry(grpc::CallbackServerContext*
                                                     pb::FailuresChanged* response) {
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const FailureSelection selection, ReadSelection(*request));
-    HNX_ASSIGN_OR_RETURN(const FailuresChanged changed, control_.Retry(selection));
+    HNX_ASSIGN_OR_RETURN(const FailuresChanged changed,
+                         control_.Retry(selection, CallerOf(*context)));
     TellChanged(changed, *response);
     return {};
   });
@@ -130,8 +134,9 @@ grpc::ServerUnaryReactor* CoordinatorService::Ignore(grpc::CallbackServerContext
     if (selection.hashes.empty() && selection.reason.empty()) {
       return InvalidArgument("say which failures: by path or by reason");
     }
-    HNX_ASSIGN_OR_RETURN(const FailuresChanged changed,
-                         control_.Accept(selection, request->undo() ? "" : note));
+    HNX_ASSIGN_OR_RETURN(
+        const FailuresChanged changed,
+        control_.Accept(selection, request->undo() ? "" : note, CallerOf(*context)));
     TellChanged(changed, *response);
     return {};
   });
@@ -143,7 +148,7 @@ grpc::ServerUnaryReactor* CoordinatorService::SetPriority(grpc::CallbackServerCo
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
     const auto release = static_cast<ReleaseId>(request->release_id());
     HNX_TRY(CheckPriority(request->priority()));
-    HNX_TRY(control_.SetPriority(release, request->priority()));
+    HNX_TRY(control_.SetPriority(release, request->priority(), CallerOf(*context)));
     HNX_ASSIGN_OR_RETURN(const ReleaseView view, store_.Get(release));
     *response = ReleaseToProto(view);
     return {};
@@ -154,7 +159,8 @@ grpc::ServerUnaryReactor* CoordinatorService::Drain(grpc::CallbackServerContext*
                                                     const pb::DrainRequest* request,
                                                     pb::WorkerStatus* response) {
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
-    HNX_ASSIGN_OR_RETURN(const std::string id, control_.Drain(request->worker(), request->undo()));
+    HNX_ASSIGN_OR_RETURN(const std::string id,
+                         control_.Drain(request->worker(), request->undo(), CallerOf(*context)));
     HNX_ASSIGN_OR_RETURN(const StatusView status, store_.GetStatus());
     for (const WorkerView& worker : status.workers) {
       if (worker.id == id) {
@@ -169,7 +175,8 @@ grpc::ServerUnaryReactor* CoordinatorService::ForgetWorker(grpc::CallbackServerC
                                                            const pb::ForgetWorkerRequest* request,
                                                            pb::ForgetWorkerResponse* response) {
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
-    HNX_ASSIGN_OR_RETURN(const ForgottenWorker forgotten, control_.ForgetWorker(request->worker()));
+    HNX_ASSIGN_OR_RETURN(const ForgottenWorker forgotten,
+                         control_.ForgetWorker(request->worker(), CallerOf(*context)));
     response->set_id(forgotten.id);
     response->set_name(forgotten.name);
     response->set_shards_lost(forgotten.shards_lost);

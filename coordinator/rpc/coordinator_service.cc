@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/retry_policy.h"
+#include "coordinator/rpc/caller.h"
 #include "coordinator/rpc/channel_to_proto.h"
 #include "coordinator/rpc/list_submission.h"
 #include "coordinator/rpc/path_argument.h"
@@ -102,15 +103,18 @@ Result<NewRelease> CoordinatorService::ReadSubmission(const pb::Submission& subm
 }
 
 grpc::ServerReadReactor<pb::SubmitRequest>* CoordinatorService::Submit(
-    grpc::CallbackServerContext* /*context*/, pb::SubmitResponse* response) {
+    grpc::CallbackServerContext* context, pb::SubmitResponse* response) {
   return rpc::HandleClientStream<pb::SubmitRequest>(
-      watchers_, [=, this](rpc::MessageReader<pb::SubmitRequest>& in) -> Result<void> {
+      watchers_,
+      [=, this,
+       caller = CallerOf(*context)](rpc::MessageReader<pb::SubmitRequest>& in) -> Result<void> {
         const auto first = in.Read();
         if (!first || !first->has_submission()) {
           return InvalidArgument("submit: the first message must describe the submission");
         }
         HNX_ASSIGN_OR_RETURN(const NewRelease release, ReadSubmission(first->submission()));
-        auto submitted = release.is_list ? SubmitList(release, in) : store_.Submit(release);
+        auto submitted =
+            release.is_list ? SubmitList(release, in, caller) : store_.Submit(release, caller);
         if (!submitted.has_value()) {
           return submitted.error();
         }
@@ -121,8 +125,9 @@ grpc::ServerReadReactor<pb::SubmitRequest>* CoordinatorService::Submit(
 }
 
 Result<Submitted> CoordinatorService::SubmitList(const NewRelease& release,
-                                                 rpc::MessageReader<pb::SubmitRequest>& in) {
-  HNX_ASSIGN_OR_RETURN(ListSubmission list, ListSubmission::Begin(store_, release));
+                                                 rpc::MessageReader<pb::SubmitRequest>& in,
+                                                 const Caller& caller) {
+  HNX_ASSIGN_OR_RETURN(ListSubmission list, ListSubmission::Begin(store_, release, caller));
   const auto read = [&]() -> Result<Submitted> {
     while (const auto message = in.Read()) {
       if (!message->has_store_paths()) {

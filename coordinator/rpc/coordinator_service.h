@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_budget_store.h"
 #include "coordinator/store/pg_channel_store.h"
 #include "coordinator/store/pg_control_store.h"
@@ -29,6 +30,7 @@ struct ReleaseStores {
   PgHitStore& hits;
   PgInventoryStore& inventory;
   PgScrubStore& scrubs;
+  PgAudit& audit;
 };
 
 // Regular expressions of a request: few, short and right, or kInvalidArgument.
@@ -133,6 +135,10 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   grpc::ServerWriteReactor<hypercore_nixos::v1::GarbageReport>* CollectGarbage(
       grpc::CallbackServerContext* context,
       const hypercore_nixos::v1::CollectGarbageRequest* request) override;
+  // audit_calls.cc
+  grpc::ServerWriteReactor<hypercore_nixos::v1::AuditEntry>* ListAudit(
+      grpc::CallbackServerContext* context,
+      const hypercore_nixos::v1::ListAuditRequest* request) override;
   // Of gateways; in budget_calls.cc.
   grpc::ServerUnaryReactor* ReportHits(grpc::CallbackServerContext* context,
                                        const hypercore_nixos::v1::ReportHitsRequest* request,
@@ -141,13 +147,15 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
  private:
   Result<NewRelease> ReadSubmission(const hypercore_nixos::v1::Submission& submission) const;
   Result<Submitted> SubmitList(const NewRelease& release,
-                               rpc::MessageReader<hypercore_nixos::v1::SubmitRequest>& in);
+                               rpc::MessageReader<hypercore_nixos::v1::SubmitRequest>& in,
+                               const Caller& caller);
   bool stopping() const;
   // Until the next look at a watched release, or the stop.
   void PauseWatching();
   // What retirement and the budget would begin with.
   Result<hypercore_nixos::v1::GarbageReport> ForeseeGarbage();
-  Result<void> WatchGarbage(rpc::MessageWriter<hypercore_nixos::v1::GarbageReport>& out);
+  Result<void> WatchGarbage(rpc::MessageWriter<hypercore_nixos::v1::GarbageReport>& out,
+                            const Caller& caller);
   Result<void> Watch(ReleaseId release, rpc::MessageWriter<hypercore_nixos::v1::Release>& out);
 
   PgReleaseStore& store_;

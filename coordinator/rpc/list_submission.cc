@@ -24,16 +24,18 @@ nix::StorePathsList::OnPath Collect(std::vector<PathName>& pending, nix::Sha256&
 
 }  // namespace
 
-Result<ListSubmission> ListSubmission::Begin(PgReleaseStore& store, const NewRelease& submission) {
+Result<ListSubmission> ListSubmission::Begin(PgReleaseStore& store, const NewRelease& submission,
+                                             const Caller& caller) {
   HNX_ASSIGN_OR_RETURN(const Submitted submitted, store.Submit(submission));
-  return ListSubmission(store, submission, submitted.release);
+  return ListSubmission(store, submission, submitted.release, caller);
 }
 
 ListSubmission::ListSubmission(PgReleaseStore& store, const NewRelease& submission,
-                               ReleaseId release)
+                               ReleaseId release, Caller caller)
     : store_(&store),
       submission_(submission),
       release_(release),
+      caller_(std::move(caller)),
       roots_(std::make_unique<Roots>()),
       list_(Collect(roots_->pending, roots_->sha256)) {}
 
@@ -68,7 +70,7 @@ Result<Submitted> ListSubmission::Finish() {
   }
   HNX_TRY(Flush());
   const nix::Sha256Digest digest = roots_->sha256.Finish();
-  return store_->NameList(release_, EncodeHex(digest).substr(0, kNameDigits), submission_);
+  return store_->NameList(release_, EncodeHex(digest).substr(0, kNameDigits), submission_, caller_);
 }
 
 void ListSubmission::Abandon() {

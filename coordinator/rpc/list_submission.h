@@ -17,7 +17,8 @@ namespace hnx::coordinator {
 class ListSubmission {
  public:
   // `store` must outlive this object.
-  static Result<ListSubmission> Begin(PgReleaseStore& store, const NewRelease& submission);
+  static Result<ListSubmission> Begin(PgReleaseStore& store, const NewRelease& submission,
+                                      const Caller& caller);
 
   Result<void> Feed(std::string_view text);
   Result<Submitted> Finish();
@@ -29,12 +30,14 @@ class ListSubmission {
     std::vector<PathName> pending;  // at most kWalkBatchMax
     nix::Sha256 sha256;
   };
-  ListSubmission(PgReleaseStore& store, const NewRelease& submission, ReleaseId release);
+  ListSubmission(PgReleaseStore& store, const NewRelease& submission, ReleaseId release,
+                 Caller caller);
   Result<void> Flush();
 
   PgReleaseStore* store_;
   NewRelease submission_;
   ReleaseId release_;
+  Caller caller_;
   std::unique_ptr<Roots> roots_;
   nix::StorePathsList list_;
 };

@@ -1,4 +1,5 @@
 // The calls of CoordinatorService about releases that came and go.
+#include "coordinator/rpc/caller.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/release_to_proto.h"
 
@@ -53,7 +54,7 @@ grpc::ServerUnaryReactor* CoordinatorService::PinRelease(grpc::CallbackServerCon
                                                          pb::Release* response) {
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const ReleaseId release, stores_.catalog.Find(request->release()));
-    HNX_TRY(stores_.catalog.Pin(release, request->pinned()));
+    HNX_TRY(stores_.catalog.Pin(release, request->pinned(), CallerOf(*context)));
     HNX_ASSIGN_OR_RETURN(const ReleaseView view, store_.Get(release));
     *response = ReleaseToProto(view);
     return {};

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "coordinator/domain/follow_policy.h"
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_release_store.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
@@ -41,9 +42,19 @@ Result<ChannelView> ReadChannel(PgTransaction& transaction, const std::string& c
   return std::move(channels.front());
 }
 
+// Negative: as it was; 0: no such rule.
+std::string TellKept(int releases, int days) {
+  const auto tell = [](int count, const char* what) {
+    return count < 0    ? fmt::format("{} kept as before", what)
+           : count == 0 ? fmt::format("no rule for {}", what)
+                        : fmt::format("{} {} kept", count, what);
+  };
+  return tell(releases, "releases") + ", " + tell(days, "days");
+}
+
 }  // namespace
 
-Result<ChannelView> PgChannelStore::Follow(const FollowSettings& settings) {
+Result<ChannelView> PgChannelStore::Follow(const FollowSettings& settings, const Caller& caller) {
   return RunTransaction(
       pool_, "follow a channel", [&](PgTransaction& transaction) -> Result<ChannelView> {
         transaction.Exec(sql::kFollowChannel, settings.channel, TextArray(settings.match),
@@ -51,6 +62,10 @@ Result<ChannelView> PgChannelStore::Follow(const FollowSettings& settings) {
                          static_cast<std::int64_t>(settings.interval.count()),
                          static_cast<std::int64_t>(settings.debounce.count()),
                          settings.keep_releases, settings.keep_days);
+        RecordAudit(
+            transaction, caller, "follow", "channel " + settings.channel,
+            fmt::format("polled every {} ms, priority {}, {}", settings.interval.count(),
+                        settings.priority, TellKept(settings.keep_releases, settings.keep_days)));
         return ReadChannel(transaction, settings.channel);
       });
 }
@@ -65,21 +80,24 @@ Result<void> PgChannelStore::FollowNamed(const std::string& channel) {
   });
 }
 
-Result<ChannelView> PgChannelStore::Unfollow(const std::string& channel) {
+Result<ChannelView> PgChannelStore::Unfollow(const std::string& channel, const Caller& caller) {
   return RunTransaction(
       pool_, "unfollow a channel", [&](PgTransaction& transaction) -> Result<ChannelView> {
         if (transaction.Exec(sql::kUnfollowChannel, channel).affected_rows() == 0) {
           return NotFound(fmt::format("{} is not followed", channel));
         }
+        RecordAudit(transaction, caller, "unfollow", "channel " + channel, "it is polled no more");
         return ReadChannel(transaction, channel);
       });
 }
 
 Result<ChannelView> PgChannelStore::SetRetention(const std::string& channel, int keep_releases,
-                                                 int keep_days) {
+                                                 int keep_days, const Caller& caller) {
   return RunTransaction(pool_, "set a retention",
                         [&](PgTransaction& transaction) -> Result<ChannelView> {
                           transaction.Exec(sql::kSetRetention, channel, keep_releases, keep_days);
+                          RecordAudit(transaction, caller, "retention", "channel " + channel,
+                                      TellKept(keep_releases, keep_days));
                           return ReadChannel(transaction, channel);
                         });
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/domain/audit_view.h"
 #include "coordinator/domain/channel_view.h"
 #include "coordinator/store/follow_store.h"
 #include "coordinator/store/pg_leader.h"
@@ -27,13 +28,14 @@ class PgChannelStore final : public FollowStore {
       : pool_(pool), leader_(leader), defaults_(std::move(defaults)) {}
 
   // Begins to follow it, or changes how. It is polled at once.
-  Result<ChannelView> Follow(const FollowSettings& settings);
+  Result<ChannelView> Follow(const FollowSettings& settings, const Caller& caller = {});
   // Keeps the settings of a channel that is followed already.
   Result<void> FollowNamed(const std::string& channel);
   // kNotFound: it is not followed.
-  Result<ChannelView> Unfollow(const std::string& channel);
+  Result<ChannelView> Unfollow(const std::string& channel, const Caller& caller = {});
   // Negative: as it was; 0: no such rule.
-  Result<ChannelView> SetRetention(const std::string& channel, int keep_releases, int keep_days);
+  Result<ChannelView> SetRetention(const std::string& channel, int keep_releases, int keep_days,
+                                   const Caller& caller = {});
   Result<std::vector<ChannelView>> List();
 
   Result<std::optional<ChannelToPoll>> NextChannelToPoll() override;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
@@ -91,37 +92,61 @@ Result<std::vector<std::int64_t>> Select(PgTransaction& transaction, std::int64_
   return ids;
 }
 
+std::string WorkerTitle(const pqxx::row& row) {
+  return fmt::format("worker {} ({})", row["name"].as<std::string>(), row["id"].as<std::string>());
+}
+
+std::string TellSelection(const FailureSelection& selection, std::uint64_t paths) {
+  std::string text = fmt::format("{} paths", paths);
+  text += selection.reason.empty() ? "" : " with reason " + selection.reason;
+  return selection.hashes.empty()
+             ? text
+             : text + fmt::format(", named: {}", fmt::join(selection.hashes, " "));
+}
+
+Result<PauseOutcome> HoldIn(PgTransaction& transaction, const PauseTarget& target,
+                            const char* reason) {
+  const bool resumes = reason == nullptr;
+  switch (target.kind) {
+    case PauseTarget::Kind::kEverything: {
+      const bool paused = transaction.Row(sql::kLockEverything)[0].as<bool>();
+      transaction.Exec(sql::kPauseEverything, reason);
+      return PauseOutcome{.what = "everything", .changed = paused == resumes};
+    }
+    case PauseTarget::Kind::kRelease: {
+      HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockRelease(transaction, target.release));
+      if (!resumes) {
+        HNX_TRY(CheckMayPause(target.release, row["state"].as<std::string>()));
+      }
+      transaction.Exec(sql::kPauseReleaseRow, target.release, reason);
+      return PauseOutcome{.what = ReleaseTitle(row),
+                          .changed = row["paused"].as<bool>() == resumes};
+    }
+    case PauseTarget::Kind::kUpstream:
+      return HoldHost(transaction, HostOfUpstream(target.name), reason);
+    case PauseTarget::Kind::kWorker: {
+      HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockWorker(transaction, target.name));
+      transaction.Exec(sql::kPauseWorkerRow, row["id"].as<std::string>(), reason);
+      return PauseOutcome{.what = "worker " + row["name"].as<std::string>(),
+                          .changed = row["paused"].as<bool>() == resumes};
+    }
+  }
+  return Error{ErrorCode::kInternal, "no such kind of pause"};
+}
+
 }  // namespace
 
-Result<PauseOutcome> PgControlStore::Hold(const PauseTarget& target, const char* reason) {
+Result<PauseOutcome> PgControlStore::Hold(const PauseTarget& target, const char* reason,
+                                          const Caller& caller) {
   const bool resumes = reason == nullptr;
   auto outcome = RunTransaction(
       pool_, resumes ? "resume" : "pause", [&](PgTransaction& transaction) -> Result<PauseOutcome> {
-        switch (target.kind) {
-          case PauseTarget::Kind::kEverything: {
-            const bool paused = transaction.Row(sql::kLockEverything)[0].as<bool>();
-            transaction.Exec(sql::kPauseEverything, reason);
-            return PauseOutcome{.what = "everything", .changed = paused == resumes};
-          }
-          case PauseTarget::Kind::kRelease: {
-            HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockRelease(transaction, target.release));
-            if (!resumes) {
-              HNX_TRY(CheckMayPause(target.release, row["state"].as<std::string>()));
-            }
-            transaction.Exec(sql::kPauseReleaseRow, target.release, reason);
-            return PauseOutcome{.what = ReleaseTitle(row),
-                                .changed = row["paused"].as<bool>() == resumes};
-          }
-          case PauseTarget::Kind::kUpstream:
-            return HoldHost(transaction, HostOfUpstream(target.name), reason);
-          case PauseTarget::Kind::kWorker: {
-            HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockWorker(transaction, target.name));
-            transaction.Exec(sql::kPauseWorkerRow, row["id"].as<std::string>(), reason);
-            return PauseOutcome{.what = "worker " + row["name"].as<std::string>(),
-                                .changed = row["paused"].as<bool>() == resumes};
-          }
-        }
-        return Error{ErrorCode::kInternal, "no such kind of pause"};
+        HNX_ASSIGN_OR_RETURN(PauseOutcome held, HoldIn(transaction, target, reason));
+        RecordAudit(transaction, caller, resumes ? "resume" : "pause", held.what,
+                    !held.changed ? "it was so before"
+                    : resumes     ? "it goes on"
+                                  : reason);
+        return held;
       });
   if (outcome.has_value() && outcome->changed) {
     Log("control")->info("{} {}{}{}", resumes ? "resumes" : "pauses", outcome->what,
@@ -130,20 +155,23 @@ Result<PauseOutcome> PgControlStore::Hold(const PauseTarget& target, const char*
   return outcome;
 }
 
-Result<PauseOutcome> PgControlStore::Pause(const PauseTarget& target, const std::string& reason) {
-  return Hold(target, reason.c_str());
+Result<PauseOutcome> PgControlStore::Pause(const PauseTarget& target, const std::string& reason,
+                                           const Caller& caller) {
+  return Hold(target, reason.c_str(), caller);
 }
 
-Result<PauseOutcome> PgControlStore::Resume(const PauseTarget& target) {
-  return Hold(target, nullptr);
+Result<PauseOutcome> PgControlStore::Resume(const PauseTarget& target, const Caller& caller) {
+  return Hold(target, nullptr, caller);
 }
 
-Result<std::uint64_t> PgControlStore::Cancel(std::int64_t release, const std::string& reason) {
+Result<std::uint64_t> PgControlStore::Cancel(std::int64_t release, const std::string& reason,
+                                             const Caller& caller) {
   auto outcome = RunTransaction(
       pool_, "cancel a release", [&](PgTransaction& transaction) -> Result<std::uint64_t> {
         HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockRelease(transaction, release));
         const auto state = row["state"].as<std::string>();
         if (state == "cancelled") {
+          RecordAudit(transaction, caller, "cancel", ReleaseTitle(row), "it was so before");
           return std::uint64_t{0};
         }
         HNX_TRY(CheckMayCancel(release, state, row["settling"].as<bool>()));
@@ -155,6 +183,8 @@ Result<std::uint64_t> PgControlStore::Cancel(std::int64_t release, const std::st
           jobs.Add(job[0].as<std::int64_t>());
         }
         transaction.Exec(sql::kDeleteJobs, jobs.Literal());
+        RecordAudit(transaction, caller, "cancel", ReleaseTitle(row),
+                    fmt::format("{} ({} leases were ended)", reason, ended.size()));
         return std::uint64_t{ended.size()};
       });
   if (outcome.has_value()) {
@@ -164,25 +194,30 @@ Result<std::uint64_t> PgControlStore::Cancel(std::int64_t release, const std::st
   return outcome;
 }
 
-Result<void> PgControlStore::SetPriority(std::int64_t release, int priority) {
+Result<void> PgControlStore::SetPriority(std::int64_t release, int priority, const Caller& caller) {
   return RunTransaction(pool_, "set a priority", [&](PgTransaction& transaction) -> Result<void> {
-    HNX_TRY(LockRelease(transaction, release));
+    HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockRelease(transaction, release));
     transaction.Exec(sql::kSetReleasePriority, release, priority);
+    RecordAudit(transaction, caller, "priority", ReleaseTitle(row), std::to_string(priority));
     return {};
   });
 }
 
-Result<std::string> PgControlStore::Drain(const std::string& worker, bool undo) {
+Result<std::string> PgControlStore::Drain(const std::string& worker, bool undo,
+                                          const Caller& caller) {
   return RunTransaction(
       pool_, "drain a worker", [&](PgTransaction& transaction) -> Result<std::string> {
         HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockWorker(transaction, worker));
         auto id = row["id"].as<std::string>();
         transaction.Exec(sql::kDrainWorkerRow, id, !undo);
+        RecordAudit(transaction, caller, undo ? "undrain" : "drain", WorkerTitle(row),
+                    undo ? "it is given work again" : "it is given no more work");
         return id;
       });
 }
 
-Result<ForgottenWorker> PgControlStore::ForgetWorker(const std::string& worker) {
+Result<ForgottenWorker> PgControlStore::ForgetWorker(const std::string& worker,
+                                                     const Caller& caller) {
   return RunTransaction(
       pool_, "forget worker " + worker, [&](PgTransaction& transaction) -> Result<ForgottenWorker> {
         HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockWorker(transaction, worker));
@@ -204,13 +239,17 @@ Result<ForgottenWorker> PgControlStore::ForgetWorker(const std::string& worker) 
         transaction.Exec(sql::kForgetCopiesOfWorker, forgotten.id);
         transaction.Exec(sql::kFreeNarsOfWorker, forgotten.id);
         transaction.Exec(sql::kDeleteJobsOfWorker, forgotten.id);
+        RecordAudit(transaction, caller, "forget", WorkerTitle(row),
+                    fmt::format("its disk is gone: {} shards with {} NARs of {} bytes are lost",
+                                forgotten.shards_lost, forgotten.nars, forgotten.bytes));
         Log("control")->warn("worker {} ({}) is forgotten with {} shards: {} NARs are lost",
                              forgotten.name, forgotten.id, forgotten.shards_lost, forgotten.nars);
         return forgotten;
       });
 }
 
-Result<FailuresChanged> PgControlStore::Retry(const FailureSelection& selection) {
+Result<FailuresChanged> PgControlStore::Retry(const FailureSelection& selection,
+                                              const Caller& caller) {
   return RunTransaction(
       pool_, "retry failures", [&](PgTransaction& transaction) -> Result<FailuresChanged> {
         FailuresChanged changed;
@@ -221,6 +260,8 @@ Result<FailuresChanged> PgControlStore::Retry(const FailureSelection& selection)
         HNX_ASSIGN_OR_RETURN(const std::vector<std::int64_t> paths,
                              Select(transaction, changed.release, selection, true));
         changed.paths = paths.size();
+        RecordAudit(transaction, caller, "failures retry", ReleaseTitle(row),
+                    TellSelection(selection, changed.paths));
         if (paths.empty()) {
           return changed;
         }
@@ -233,12 +274,12 @@ Result<FailuresChanged> PgControlStore::Retry(const FailureSelection& selection)
 }
 
 Result<FailuresChanged> PgControlStore::Accept(const FailureSelection& selection,
-                                               const std::string& note) {
+                                               const std::string& note, const Caller& caller) {
   return RunTransaction(
       pool_, "accept failures", [&](PgTransaction& transaction) -> Result<FailuresChanged> {
         FailuresChanged changed;
         HNX_ASSIGN_OR_RETURN(changed.release, NewestUnless(transaction, selection.release));
-        HNX_TRY(LockRelease(transaction, changed.release));
+        HNX_ASSIGN_OR_RETURN(const pqxx::row row, LockRelease(transaction, changed.release));
         HNX_ASSIGN_OR_RETURN(const std::vector<std::int64_t> paths,
                              Select(transaction, changed.release, selection, false));
         changed.paths = paths.size();
@@ -252,6 +293,9 @@ Result<FailuresChanged> PgControlStore::Accept(const FailureSelection& selection
                          note.empty() ? std::string("an operator accepts its failure no longer")
                                       : "an operator accepts its failure: " + note);
         transaction.Exec(sql::kCountAcceptance, ids);
+        RecordAudit(transaction, caller, "failures ignore", ReleaseTitle(row),
+                    TellSelection(selection, changed.paths) +
+                        (note.empty() ? ": accepted no longer" : ": " + note));
         return changed;
       });
 }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/store/pg_artifacts.h"
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_release_store.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
@@ -190,7 +191,7 @@ Result<void> PgReleaseCatalog::ReadFile(ReleaseId release, const std::string& fi
   return PgArtifacts(pool_, leader_).Read(*artifact, sink);
 }
 
-Result<void> PgReleaseCatalog::Pin(ReleaseId release, bool pinned) {
+Result<void> PgReleaseCatalog::Pin(ReleaseId release, bool pinned, const Caller& caller) {
   return RunTransaction(pool_, "pin a release", [&](PgTransaction& transaction) -> Result<void> {
     const auto title = transaction.MaybeRow(sql::kReleaseTitle, release);
     if (!title) {
@@ -202,6 +203,8 @@ Result<void> PgReleaseCatalog::Pin(ReleaseId release, bool pinned) {
           (*title)["state"].as<std::string>(), pinned ? "pinned" : "unpinned"));
     }
     transaction.Exec(sql::kBudgetChanged);
+    RecordAudit(transaction, caller, pinned ? "pin" : "unpin", fmt::format("release {}", release),
+                pinned ? "it is never retired" : "retention decides about it again");
     return {};
   });
 }

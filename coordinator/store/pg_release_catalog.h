@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "coordinator/domain/audit_view.h"
 #include "coordinator/domain/release_view.h"
 #include "coordinator/store/pg_leader.h"
 #include "coordinator/store/pg_pool.h"
@@ -34,7 +35,7 @@ class PgReleaseCatalog {
   Result<void> ReadFile(ReleaseId release, const std::string& file,
                         const std::function<Result<void>(ByteView)>& sink);
   // Pinned releases are never retired. All submissions of the same release are pinned together.
-  Result<void> Pin(ReleaseId release, bool pinned);
+  Result<void> Pin(ReleaseId release, bool pinned, const Caller& caller = {});
 
  private:
   Result<void> CheckComparable(ReleaseId release);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/domain/work_control.h"
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_path_facts.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/pg_walk_store.h"
@@ -166,9 +167,29 @@ std::optional<BudgetView> ReadBudget(PgTransaction& transaction) {
                     .kept_value = row["kept_value"].as<double>()};
 }
 
+// `title`: the channel, or the list with its name.
+void AuditSubmission(PgTransaction& transaction, const Caller& caller, const NewRelease& submission,
+                     ReleaseId release, const std::string& title, bool existed) {
+  std::string decision = existed ? "it is at work already" : "it is begun";
+  decision +=
+      fmt::format(", priority {}, at most {} missing", submission.priority, submission.max_missing);
+  for (const auto& [what, patterns] :
+       {std::pair("match", &submission.match), std::pair("exclude", &submission.exclude)}) {
+    if (!patterns->empty()) {
+      decision += fmt::format(", {} {}", what, fmt::join(*patterns, " "));
+    }
+  }
+  decision += submission.force ? ", force" : "";
+  if (submission.upstream_url.starts_with("file:")) {
+    decision += ", from " + submission.upstream_url;
+  }
+  RecordAudit(transaction, caller, submission.plan_only ? "plan" : "submit",
+              fmt::format("release {} ({})", release, title), decision);
+}
+
 }  // namespace
 
-Result<Submitted> PgReleaseStore::Submit(const NewRelease& release) {
+Result<Submitted> PgReleaseStore::Submit(const NewRelease& release, const Caller& caller) {
   return RunTransaction(
       pool_, "submit a release", [&](PgTransaction& transaction) -> Result<Submitted> {
         const auto upstream =
@@ -182,6 +203,7 @@ Result<Submitted> PgReleaseStore::Submit(const NewRelease& release) {
             const auto id = (*open)["id"].as<ReleaseId>();
             transaction.Exec(sql::kLiftPlan, id, release.plan_only, release.force,
                              release.max_missing, release.priority);
+            AuditSubmission(transaction, caller, release, id, release.channel, true);
             return Submitted{.release = id, .existed = true};
           }
         }
@@ -191,6 +213,8 @@ Result<Submitted> PgReleaseStore::Submit(const NewRelease& release) {
         const auto id = row[0].as<ReleaseId>();
         if (release.is_list) {
           servers_.Begin(transaction, id);
+        } else {
+          AuditSubmission(transaction, caller, release, id, release.channel, false);
         }
         return Submitted{.release = id, .existed = false};
       });
@@ -216,7 +240,7 @@ Result<void> PgReleaseStore::AddListRoots(ReleaseId release, std::span<const Pat
 }
 
 Result<Submitted> PgReleaseStore::NameList(ReleaseId release, const std::string& name,
-                                           const NewRelease& submission) {
+                                           const NewRelease& submission, const Caller& caller) {
   return RunTransaction(
       pool_, "begin the walk of a list", [&](PgTransaction& transaction) -> Result<Submitted> {
         HNX_TRY(servers_.Check(transaction, release));
@@ -229,9 +253,13 @@ Result<Submitted> PgReleaseStore::NameList(ReleaseId release, const std::string&
           transaction.Exec(sql::kDropRelease, release);
           transaction.Exec(sql::kLiftPlan, id, submission.plan_only, submission.force,
                            submission.max_missing, submission.priority);
+          AuditSubmission(transaction, caller, submission, id, submission.channel + " " + name,
+                          true);
           return Submitted{.release = id, .existed = true};
         }
         transaction.Exec(sql::kNameList, release, name);
+        AuditSubmission(transaction, caller, submission, release, submission.channel + " " + name,
+                        false);
         return Submitted{.release = release, .existed = false};
       });
 }

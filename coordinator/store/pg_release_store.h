@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "coordinator/domain/audit_view.h"
 #include "coordinator/domain/path_view.h"
 #include "coordinator/domain/release_view.h"
 #include "coordinator/store/pg_pool.h"
@@ -40,13 +41,13 @@ class PgReleaseStore {
   explicit PgReleaseStore(PgPool& pool) : pool_(pool) {}
 
   // A channel that is being worked on with the same match and exclude is not begun twice.
-  Result<Submitted> Submit(const NewRelease& release);
+  Result<Submitted> Submit(const NewRelease& release, const Caller& caller = {});
   // Roots of a list; kInvalidArgument for a hash with two names. Then NameList, or DropRelease.
   Result<void> AddListRoots(ReleaseId release, std::span<const PathName> roots);
   // The list is complete and walked from now on. The same list at work already: that one, and
   // `release` is gone.
   Result<Submitted> NameList(ReleaseId release, const std::string& name,
-                             const NewRelease& submission);
+                             const NewRelease& submission, const Caller& caller = {});
   Result<void> DropRelease(ReleaseId release);
 
   // 0: the newest. kNotFound: none.

@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include "base/crash_point.h"
+#include "base/hex.h"
 #include "base/log.h"
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
@@ -116,13 +118,17 @@ auto PgRescanStore::Leading(std::string_view what, Body body) {
 }
 
 Result<RescanPosition> PgRescanStore::Begin(ByteView index_key, std::uint64_t index_length,
-                                            bool merge) {
+                                            bool merge, const Caller& caller) {
   return Leading("begin a rescan", [&](PgTransaction& transaction) -> Result<RescanPosition> {
     const auto begun = transaction.MaybeRow(sql::kGetRescan);
     const pqxx::row standing = transaction.Row(sql::kRescanStanding);
     if (!begun || (*begun)["finished"].as<bool>()) {
       HNX_TRY(CheckDatabase(standing, index_key, index_length, merge));
       BeginAnew(transaction, index_key, index_length, merge);
+      RecordAudit(
+          transaction, caller, "rescan", "the database",
+          fmt::format("{} the index {} at length {}", merge ? "brought up to" : "filled from",
+                      EncodeHex(index_key), index_length));
       return RescanPosition{};
     }
     const auto phase = static_cast<RescanPhase>((*begun)["phase"].as<int>());

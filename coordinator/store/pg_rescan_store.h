@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "coordinator/domain/audit_view.h"
 #include "coordinator/store/pg_leader.h"
 #include "coordinator/store/pg_pool.h"
 #include "coordinator/store/rescan_types.h"
@@ -32,7 +33,8 @@ class PgRescanStore {
   // A rescan of this index that was begun goes on; one that was of another version and had not
   // come to kShards begins anew. kFailedPrecondition: this database has releases and `merge` is
   // not set, is of another mirror, or knows a longer index; the message says what to do.
-  Result<RescanPosition> Begin(ByteView index_key, std::uint64_t index_length, bool merge);
+  Result<RescanPosition> Begin(ByteView index_key, std::uint64_t index_length, bool merge,
+                               const Caller& caller = {});
   // Everything that was staged goes; findings stay until the next Begin.
   Result<void> Abandon();
   // Of a rescan that was not finished; kFailedPrecondition when there is one.

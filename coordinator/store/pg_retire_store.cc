@@ -7,6 +7,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "coordinator/domain/retention_policy.h"
+#include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
 #include "mirror/index_layout.h"
@@ -341,12 +342,13 @@ PgRetireStore::Did PgRetireStore::ForgetNars(PgTransaction& transaction) {
 
 // --- Looking
 
-Result<void> PgRetireStore::RequestRun() {
-  return RunTransaction(pool_, "ask for retirement",
-                        [&](PgTransaction& transaction) -> Result<void> {
-                          transaction.Exec(sql::kRequestRetirement);
-                          return {};
-                        });
+Result<void> PgRetireStore::RequestRun(const Caller& caller) {
+  return RunTransaction(
+      pool_, "ask for retirement", [&](PgTransaction& transaction) -> Result<void> {
+        transaction.Exec(sql::kRequestRetirement);
+        RecordAudit(transaction, caller, "gc", "what is beyond retention", "it leaves now");
+        return {};
+      });
 }
 
 Result<GarbageView> PgRetireStore::Look(bool foresee) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "coordinator/domain/audit_view.h"
 #include "coordinator/domain/channel_view.h"
 #include "coordinator/store/batch_builder.h"
 #include "coordinator/store/pg_leader.h"
@@ -41,7 +42,7 @@ class PgRetireStore {
 
   // The rest may be called by any replica and thread.
   // Has the leader begin with what is due.
-  Result<void> RequestRun();
+  Result<void> RequestRun(const Caller& caller = {});
   // What is under way; with `foresee` also what a run would begin with.
   Result<GarbageView> Look(bool foresee);
 
