@@ -11,6 +11,7 @@ Result<bool> PgLaneStore::RelaneStep() {
       RunTransaction(pool_, "put NARs into lanes", [&](PgTransaction& transaction) -> Result<bool> {
         position_ = before;
         HNX_TRY(leader_.Lock(transaction));
+        LookRowsUp(transaction);
         const auto row = transaction.MaybeRow(sql::kNextReleaseToRelane);
         if (!row) {
           position_ = {};

@@ -28,7 +28,7 @@ Result<bool> PgPlanStore::PlanStep() {
       RunTransaction(pool_, "plan a release", [&](PgTransaction& transaction) -> Result<bool> {
         position_ = before;
         HNX_TRY(leader_.Lock(transaction));
-        transaction.work().exec(std::string(sql::kLookRowsUp));
+        LookRowsUp(transaction);
         return StepIn(transaction);
       });
   if (!outcome.has_value()) {
@@ -239,7 +239,7 @@ Result<bool> PgPlanStore::BlockStep() {
   return RunTransaction(pool_, "carry a failure to what needs it",
                         [&](PgTransaction& transaction) -> Result<bool> {
                           HNX_TRY(leader_.Lock(transaction));
-                          transaction.work().exec(std::string(sql::kLookRowsUp));
+                          LookRowsUp(transaction);
                           const auto change = transaction.MaybeRow(sql::kNextBlockChange);
                           if (!change) {
                             return false;

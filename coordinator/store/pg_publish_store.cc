@@ -76,6 +76,7 @@ Result<std::uint64_t> PgPublishStore::PlanBatch() {
   auto outcome = RunTransaction(pool_, "plan a publish batch",
                                 [&](PgTransaction& transaction) -> Result<std::uint64_t> {
                                   HNX_TRY(leader_.Lock(transaction));
+                                  LookRowsUp(transaction);
                                   auto planned = PlanIn(transaction);
                                   if (planned.has_value() && *planned > 0) {
                                     CrashPoint("coordinator.before_batch");

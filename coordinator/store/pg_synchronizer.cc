@@ -33,6 +33,7 @@ Result<PgSynchronizer::Recorded> PgSynchronizer::Record(const WorkerReport& repo
   auto outcome = RunTransaction(
       pool_, "record what worker " + report.worker_name + " says",
       [&](PgTransaction& transaction) -> Result<Recorded> {
+        LookRowsUp(transaction);
         Recorded recorded;
         HNX_ASSIGN_OR_RETURN(const WorkerCall call, FenceWorker(transaction, report));
         recorded.current = call == WorkerCall::kCurrent;
@@ -73,6 +74,7 @@ Result<DesiredState> PgSynchronizer::Answer(const WorkerReport& report, Recorded
   auto outcome = RunTransaction(
       pool_, "find work for worker " + report.worker_name,
       [&](PgTransaction& transaction) -> Result<DesiredState> {
+        LookRowsUp(transaction);
         jobs_leased = 0;
         DesiredState desired;
         const WorkerStanding standing = StandingOf(transaction, report);

@@ -21,6 +21,10 @@ PgConnection::PgConnection(const std::string& uri) : connection_(uri) {
       "SET timezone = 'UTC'; SET jit = off; SET bytea_output = hex");
 }
 
+void LookRowsUp(PgTransaction& transaction) {
+  transaction.work().exec("SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1");
+}
+
 Bytes ReadBytes(const pqxx::field& field) {
   if (field.is_null()) {
     return {};

@@ -74,6 +74,10 @@ class PgTransaction {
   pqxx::work work_;
 };
 
+// For a transaction that touches few rows of large tables: it looks them up, also where tables have
+// grown so fast that PostgreSQL believes them to be small, in triggers too.
+void LookRowsUp(PgTransaction& transaction);
+
 // bytea in and out.
 inline pqxx::binarystring Binary(ByteView bytes) {
   // An empty view may have no address.

@@ -241,6 +241,7 @@ Result<void> PgWalkStore::BeginWalk(ReleaseId release) {
 Result<std::uint64_t> PgWalkStore::ExpandKnown(ReleaseId release, std::size_t limit) {
   return AsLeaderOf(
       release, "expand known paths", [&](PgTransaction& transaction) -> Result<std::uint64_t> {
+        LookRowsUp(transaction);
         const pqxx::result rows =
             transaction.Exec(sql::kExpandKnown, release, static_cast<std::int64_t>(limit));
         PgArray ids;

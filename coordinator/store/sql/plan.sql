@@ -2,10 +2,6 @@
 -- done again from its beginning. OFFSET 0 has references looked up one by one, whatever PostgreSQL believes of tables
 -- that a walk has just filled.
 
--- name: LookRowsUp
--- A chunk is small against the tables.
-SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1
-
 -- name: NextReleaseToPlan
 SELECT r.id, r.plan_phase, r.state FROM release r
 WHERE (r.state = 'walking' AND r.walked_at IS NOT NULL) OR (r.state = 'mirroring' AND r.plan_phase < $1)
@@ -44,7 +40,9 @@ WITH taken AS MATERIALIZED (
     DELETE FROM plan_ready
     WHERE path_id IN (SELECT path_id FROM plan_ready ORDER BY path_id LIMIT $1::bigint) RETURNING path_id
 ), done AS (
-    DELETE FROM plan_work w USING taken WHERE w.path_id = taken.path_id
+    DELETE FROM plan_work w
+    USING taken CROSS JOIN LATERAL (SELECT r.ctid FROM plan_work r WHERE r.path_id = taken.path_id OFFSET 0) r
+    WHERE w.ctid = r.ctid
 ), leveled AS (
     UPDATE path p
     SET depth = coalesce(below.depth + 1, 0), watched = p.watched OR p.narinfo_id IS NOT NULL,
@@ -63,8 +61,10 @@ WITH taken AS MATERIALIZED (
     FROM taken CROSS JOIN LATERAL (SELECT e.referrer FROM path_reference e WHERE e.reference = taken.path_id OFFSET 0) e
     GROUP BY e.referrer
 ), counted AS (
-    UPDATE plan_work w SET pending = w.pending - released.n FROM released
-    WHERE w.path_id = released.referrer AND w.pending > 0
+    UPDATE plan_work w SET pending = w.pending - released.n
+    FROM released
+         CROSS JOIN LATERAL (SELECT r.ctid FROM plan_work r WHERE r.path_id = released.referrer OFFSET 0) r
+    WHERE w.ctid = r.ctid AND w.pending > 0
     RETURNING w.path_id, w.pending
 ), ready AS (
     INSERT INTO plan_ready (path_id) SELECT path_id FROM counted WHERE pending <= 0

@@ -117,9 +117,11 @@ WITH known AS MATERIALIZED (
     WHERE f.release_id = $1 AND p.state IN ('known', 'stored', 'published')
     ORDER BY f.path_id LIMIT $2::bigint
 )
-DELETE FROM release_frontier
-WHERE release_id = $1 AND path_id = ANY(ARRAY(SELECT path_id FROM known))
-RETURNING path_id
+DELETE FROM release_frontier f
+USING known CROSS JOIN LATERAL (SELECT r.ctid FROM release_frontier r
+                                WHERE r.release_id = $1 AND r.path_id = known.path_id OFFSET 0) r
+WHERE f.ctid = r.ctid
+RETURNING known.path_id
 
 -- name: JoinReferences
 WITH row AS (

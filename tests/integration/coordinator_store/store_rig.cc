@@ -104,9 +104,9 @@ ReleaseId StoreRig::SubmitRoots(const FakeUpstream& upstream, const std::vector<
 
 void StoreRig::Walk(ReleaseId release, const FakeUpstream& upstream) {
   for (;;) {
-    while (Must(walk->ExpandKnown(release, 3)) > 0) {
+    while (Must(walk->ExpandKnown(release, expand_limit)) > 0) {
     }
-    const Frontier frontier = Must(walk->NextFrontier(release, 0, 10, {}));
+    const Frontier frontier = Must(walk->NextFrontier(release, 0, frontier_limit, {}));
     if (frontier.paths.empty()) {
       break;
     }

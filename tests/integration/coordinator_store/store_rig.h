@@ -74,6 +74,9 @@ struct StoreRig {
   coordinator::JobLimits job_limits;
   coordinator::BudgetOptions budget_options;
   int replicas = 0;
+  // Of one step of a walk.
+  std::size_t expand_limit = 3;
+  std::size_t frontier_limit = 10;
 };
 
 // A worker that keeps its data directory over restarts.
