@@ -45,7 +45,9 @@ const ASKING = {
   follow: ['demo'],
   unfollow: ['demo'],
   retention: ['demo', '--keep', '1'],
-  gc: ['--dry-run']
+  gc: ['--dry-run'],
+  scrub: ['--list'],
+  audit: []
 }
 
 // Codes that this test leaves to others, each with the reason.
@@ -53,6 +55,11 @@ const EXCEPTIONS = {
   'coordinator gc 3': 'said after a minute in which workers that are away did not come back',
   'coordinator gc 130': 'with nothing that leaves it may be over before Ctrl-C comes',
   'coordinator rescan 4': 'said after half a minute in which no peer answered',
+  'coordinator scrub 3': 'needs damage that nobody can repair: tests/e2e/scrub_test.mjs',
+  'coordinator doctor 0': 'tests/integration/cli/doctor_test.mjs has set-ups for it',
+  'coordinator doctor 3': 'tests/integration/cli/doctor_test.mjs has set-ups for it',
+  'worker doctor 0': 'tests/integration/cli/doctor_test.mjs has set-ups for it',
+  'worker doctor 3': 'tests/integration/cli/doctor_test.mjs has set-ups for it',
   'hyp export 130': 'so small a copy may be over before Ctrl-C comes'
 }
 
@@ -179,10 +186,17 @@ test('command line', async ({ scratch, owns }) => {
   for (const [name, words] of [
     ['cancel', ['999999']], ['priority', ['999999', '1']], ['pin', ['999999']], ['manifest', ['999999']], ['diff', ['999999', mine]],
     ['watch', ['--release', '999999']], ['failures', ['--release', '999999']], ['drain', ['nobody']], ['forget', ['nobody']],
-    ['why', ['00000000000000000000000000000000']]
+    ['why', ['00000000000000000000000000000000']], ['scrub', ['nobody']]
   ]) {
     check((await people(name, words, 1)).stderr.length > 0, `${name} ${words} says nothing`)
   }
+
+  step('what lies on disks, who decided what, what keeps programs from working')
+  await ask('scrub', ['--wait'])
+  const { documents: decisions } = await ask('audit', ['--limit', '5'])
+  checkEqual('the newest decisions', decisions.length, 5)
+  await commands.run('coordinator doctor', ['--data', scratch, '--database', `postgresql://mirror@${NOBODY}/mirror`, '--json'], 1)
+  await commands.run('worker doctor', ['--data', path.join(scratch, 'no-worker'), '--coordinator', NOBODY, '--json'], 1)
 
   step('channels, garbage')
   await ask('follow', [info.channel, '--interval', '1h', '--debounce', '0s'])
@@ -225,6 +239,7 @@ test('command line', async ({ scratch, owns }) => {
   step('a worker that is forgotten')
   const gone = mirror.programs.get('worker-1')
   await gone.kill('SIGKILL')
+  await waits('scrub', ['worker-1', '--wait'])
   mirror.sql("UPDATE worker SET last_seen = now() - interval '1 hour' WHERE name = 'worker-1'")
   await ask('forget', ['worker-1'])
 
