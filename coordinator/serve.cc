@@ -158,6 +158,7 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
   ChannelFollower follower(client, channel_store, options.channel.fetch.channel);
   Maintenance maintenance(pool, leader, description, publish, {}, retire, options.copies, budget,
                           std::chrono::hours(24) * options.audit_days);
+  maintenance.OnLeasesExpired([&metrics](auto leases) { metrics.CountExpiredLeases(leases); });
   for (const std::string& channel : options.follow) {
     HNX_TRY(channel_store.FollowNamed(channel));
   }

@@ -21,6 +21,8 @@ inline constexpr std::int64_t kOverviewHostsMax = 100;
 inline constexpr std::int64_t kOverviewEventsMax = 20;
 // Of paths that could be published now so many are counted and looked at.
 inline constexpr std::int64_t kOverviewReadyMax = 1'000;
+// Of NARs that were lost.
+inline constexpr std::int64_t kOverviewLostMax = 1'000;
 
 using TimeMs = std::optional<std::int64_t>;
 
@@ -47,6 +49,9 @@ struct QueueOverview {
   TimeMs oldest_wanted_ms;
   std::uint64_t ready = 0;  // paths that could be published now, at most kOverviewReadyMax
   TimeMs oldest_ready_ms;
+  // NARs of lost shards that are not linked elsewhere yet, at most kOverviewLostMax together.
+  std::uint64_t lost_coming = 0;  // they are, or will be, brought back
+  std::uint64_t lost_gone = 0;    // nobody has them
 };
 
 struct ChannelOverview {

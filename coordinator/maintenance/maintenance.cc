@@ -46,8 +46,9 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
   services_.push_back(std::make_unique<LeaderService>(leader));
 
   auto reaper = std::make_shared<PgLeaseReaper>(pool, leader);
-  add("reaper", kReapInterval, [reaper]() -> Result<bool> {
+  add("reaper", kReapInterval, [this, reaper]() -> Result<bool> {
     HNX_ASSIGN_OR_RETURN(const std::uint64_t reaped, reaper->Reap());
+    expired_(reaped);
     HNX_TRY(reaper->FoldCounters());
     return reaped == static_cast<std::uint64_t>(kReapJobsMax);
   });

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/service.h"
@@ -25,6 +28,8 @@ class Maintenance final : public Service {
               PublishLimits publish_limits = {}, PlanStoreOptions plan_options = {},
               RetireOptions retire_options = {}, std::int64_t copies = 0,
               BudgetOptions budget_options = {}, std::chrono::milliseconds audit_keep = {});
+  // Told how many leases the reaper took back, on its thread. Before Start.
+  void OnLeasesExpired(std::function<void(std::uint64_t)> tell) { expired_ = std::move(tell); }
   ~Maintenance() override;
 
   void Start() override;
@@ -32,6 +37,7 @@ class Maintenance final : public Service {
 
  private:
   PgLeader& leader_;
+  std::function<void(std::uint64_t)> expired_ = [](std::uint64_t) {};
   std::vector<std::unique_ptr<Service>> services_;
 };
 

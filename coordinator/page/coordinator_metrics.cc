@@ -95,6 +95,11 @@ void AddQueue(Gauges& out, const Overview& all) {
   out.One("hnx_coordinator_leases", "Jobs that are leased to workers", Number(queue.leases));
   out.One("hnx_coordinator_lease_oldest_seconds", "Age of the oldest lease, 0: there is none",
           Age(all, queue.oldest_lease_ms));
+  out.Declare("hnx_coordinator_nars_lost",
+              "NARs of lost shards that are not linked elsewhere yet, counted up to 1000; gone: "
+              "nobody has them");
+  out.Add({{"state", "coming"}}, Number(queue.lost_coming));
+  out.Add({{"state", "gone"}}, Number(queue.lost_gone));
   out.One("hnx_coordinator_publish_ready_paths",
           "Paths that could be published now and are in no batch yet; counted up to 1000",
           Number(queue.ready));
@@ -241,6 +246,9 @@ CoordinatorMetrics::CoordinatorMetrics()
                     http::LatencyBounds(), kMethodsMax),
       jobs_leased_(registry_.Counter("hnx_coordinator_jobs_leased_total",
                                      "Jobs that this coordinator leased to workers")),
+      leases_expired_(registry_.Counter("hnx_coordinator_leases_expired_total",
+                                        "Leases that this coordinator took back as their workers "
+                                        "did not renew them")),
       failures_(registry_, "hnx_coordinator_nar_failures_total",
                 "NARs that workers could not store, by class and by what became of them",
                 kFailureSeriesMax) {}
@@ -288,6 +296,10 @@ void CoordinatorMetrics::Count(const SynchronizeNews& news) {
                    {"outcome", std::string(kind.second)}},
                   Number(count));
   }
+}
+
+void CoordinatorMetrics::CountExpiredLeases(std::uint64_t leases) {
+  leases_expired_.Add(Number(leases));
 }
 
 }  // namespace hnx::coordinator

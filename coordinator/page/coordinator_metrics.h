@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,7 @@ class CoordinatorMetrics {
   void ObserveCall(std::string_view method, std::string_view code,
                    std::chrono::steady_clock::duration took);
   void Count(const SynchronizeNews& news);
+  void CountExpiredLeases(std::uint64_t leases);
 
   const http::MetricsRegistry& registry() const { return registry_; }
 
@@ -39,6 +41,7 @@ class CoordinatorMetrics {
   http::MetricCounters calls_;
   http::MetricHistograms call_seconds_;
   http::MetricCounter jobs_leased_;
+  http::MetricCounter leases_expired_;
   http::MetricCounters failures_;
 };
 

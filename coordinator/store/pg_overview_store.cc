@@ -60,6 +60,9 @@ QueueOverview ReadQueue(PgTransaction& transaction) {
   queue.oldest_wanted_ms = Time(row, "oldest_wanted_at_ms");
   queue.ready = Count(row, "ready");
   queue.oldest_ready_ms = Time(row, "oldest_ready_at_ms");
+  const pqxx::row losses = transaction.Row(sql::kOverviewLosses, kOverviewLostMax);
+  queue.lost_coming = Count(losses, "coming");
+  queue.lost_gone = Count(losses, "gone");
   return queue;
 }
 

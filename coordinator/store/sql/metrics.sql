@@ -36,6 +36,12 @@ FROM (SELECT count(*) AS leases, (extract(epoch FROM min(leased_at)) * 1000)::bi
             WHERE state = 'stored' AND needed AND watched AND waits_for IS NULL AND blocked_by IS NULL
             ORDER BY depth, id LIMIT $2::bigint) first_ones) r
 
+-- name: OverviewLosses
+-- Of the first $1 NARs of lost shards that are not linked elsewhere yet.
+SELECT count(*) FILTER (WHERE is_gone) AS gone, count(*) FILTER (WHERE NOT is_gone) AS coming
+FROM (SELECT state IN ('missing', 'set_aside') AS is_gone FROM nar
+      WHERE lost_shard_id IS NOT NULL ORDER BY lost_shard_id, id LIMIT $1::bigint) first_ones
+
 -- name: OverviewReleaseStates
 SELECT state::text AS state, count(*) AS amount FROM release GROUP BY state
 

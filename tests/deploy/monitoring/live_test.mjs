@@ -22,8 +22,9 @@ const LOCK_S = 20
 const named = (program) => (names) => names.split(/\s+/).map((name) => `hnx_${program}_${name}`)
 const [c, w, g, s] = ['coordinator', 'worker', 'gateway', 'swarm'].map(named)
 
-// What these need, only the bridge's own tests do.
+// What these need, only other tests do: a copy of everything is elsewhere here, and the bridge has tests of its own.
 const ELSEWHERE = {
+  hnx_coordinator_nars_lost: ['tests/integration/coordinator_page/overview_test.cc', 'LostNarsComeBackOrAreGone'],
   hnx_swarm_connections_dropped_total: ['tests/integration/swarm/back_pressure_test.mjs', "values.get('hnx_swarm_connections_dropped_total'), 1"],
   hnx_swarm_connections_refused_total: ['tests/integration/swarm/restarts_test.mjs', 'hnx_swarm_connections_refused_total{reason="away"}'],
   hnx_swarm_queued_bytes: ['tests/integration/swarm/back_pressure_test.mjs', "values.get('hnx_swarm_queued_bytes"],
@@ -109,7 +110,7 @@ test('monitoring', async ({ scratch, owns }) => {
     mirror.told('resume', '--all')
   })
 
-  await acts.act('a worker hangs', c('worker_alive'), async () => {
+  await acts.act('a worker hangs', c('worker_alive leases_expired_total'), async () => {
     process.kill(worker2.child.pid, 'SIGSTOP')
     await acts.wakes('HnxWorkerSilent')
     process.kill(worker2.child.pid, 'SIGCONT')

@@ -179,6 +179,28 @@ TEST_F(OverviewTest, EachGaugeMovesWhenItsThingHappens) {
   ExpectPromtoolAccepts(metrics_.registry().Serialize());
 }
 
+TEST_F(OverviewTest, LostNarsComeBackOrAreGone) {
+  FakeUpstream upstream(6);
+  Mirror(std::move(upstream));
+  Finish();
+  EXPECT_EQ(Series("nars_lost{state=\"coming\"}"), "0");
+  worker_.LoseDisk();
+  ASSERT_TRUE(worker_.Call().has_value());
+  rig_.Background();
+  EXPECT_EQ(Series("nars_lost{state=\"coming\"}"), "6");
+  EXPECT_EQ(Series("nars_lost{state=\"gone\"}"), "0");
+  upstream_[0].nar_failure = ErrorCode::kNotFound;
+  upstream_[0].nar_failures = 1'000;
+  for (int i = 0; i < 10; ++i) {
+    worker_.Work(100);
+    ASSERT_TRUE(worker_.Call().has_value());
+    rig_.Background();
+    index_.Step();
+  }
+  EXPECT_EQ(Series("nars_lost{state=\"coming\"}"), "0");
+  EXPECT_EQ(Series("nars_lost{state=\"gone\"}"), "1");
+}
+
 TEST_F(OverviewTest, AChannelIsLateSinceItPointedElsewhere) {
   Ask("INSERT INTO channel (name, followed, seen_name, seen_at, polled_at) VALUES "
       "('small', true, 'r1', now() - interval '1 hour', now())");
@@ -272,10 +294,11 @@ TEST_F(OverviewTest, NoStatementLooksAtEveryPathOrNar) {
   namespace sql = coordinator::sql;
   for (const std::string& plan :
        {plan_of(sql::kOverviewMirror), plan_of(sql::kOverviewStates),
-        plan_of(sql::kOverviewQueue, 100, 1000), plan_of(sql::kOverviewReleaseStates),
-        plan_of(sql::kOverviewChannels, 100), plan_of(sql::kOverviewReleases, "{1}", 20),
-        plan_of(sql::kOverviewWorkers, 15000, 200), plan_of(sql::kOverviewHosts, 100),
-        plan_of(sql::kOverviewEvents, 2000, 20), plan_of(sql::kFailuresOfRelease, 1, "", "", 51)}) {
+        plan_of(sql::kOverviewQueue, 100, 1000), plan_of(sql::kOverviewLosses, 1000),
+        plan_of(sql::kOverviewReleaseStates), plan_of(sql::kOverviewChannels, 100),
+        plan_of(sql::kOverviewReleases, "{1}", 20), plan_of(sql::kOverviewWorkers, 15000, 200),
+        plan_of(sql::kOverviewHosts, 100), plan_of(sql::kOverviewEvents, 2000, 20),
+        plan_of(sql::kFailuresOfRelease, 1, "", "", 51)}) {
     for (const char* scan :
          {"Seq Scan on path", "Seq Scan on nar", "Seq Scan on release_path", "Seq Scan on event"}) {
       EXPECT_EQ(plan.find(scan), std::string::npos) << plan;
