@@ -121,9 +121,18 @@ export class World {
 
   // A program at the second bridge that speaks nonsense.
   async startLiar () {
-    const server = net.createServer((socket) => socket.on('error', () => {}).end(Buffer.alloc(64, 0xff)))
+    const sockets = new Set()
+    const server = net.createServer((socket) => {
+      sockets.add(socket)
+      socket.on('error', () => {}).on('close', () => sockets.delete(socket)).end(Buffer.alloc(64, 0xff))
+    })
     await new Promise((resolve) => server.listen(this.socket('liar'), resolve))
-    this.owns({ stop: () => new Promise((resolve) => server.close(resolve)) })
+    this.owns({
+      stop: () => new Promise((resolve) => {
+        server.close(resolve)
+        for (const socket of sockets) socket.destroy()
+      })
+    })
   }
 
   async #startBridges () {
