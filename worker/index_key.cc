@@ -57,7 +57,11 @@ bool IsUnusedIndexKey(const std::filesystem::path& path) {
 
 Result<void> MarkIndexKeyUsed(const std::filesystem::path& path) {
   std::error_code error;
-  if (!std::filesystem::remove(Beside(path, ".new"), error) && !error) {
+  // First a look: in a folder that is mounted read-only not even what is not there can be removed.
+  if (!std::filesystem::exists(Beside(path, ".new"), error) && !error) {
+    return {};
+  }
+  if (!error && !std::filesystem::remove(Beside(path, ".new"), error) && !error) {
     return {};
   }
   if (error) {
