@@ -31,48 +31,40 @@ Result<void> CheckState(const std::string& state, const std::array<std::string_v
       fmt::format("there is no state \"{}\"; one of {}", state, fmt::join(states, ", ")));
 }
 
-std::string Text(const pqxx::row& row, const char* column) {
-  return row[column].is_null() ? std::string() : row[column].as<std::string>();
-}
-
-std::optional<std::int64_t> Time(const pqxx::row& row, const char* column) {
-  return row[column].is_null() ? std::optional<std::int64_t>() : row[column].as<std::int64_t>();
-}
-
 DriveView ReadIndex(const pqxx::row& row) {
   DriveView drive;
   drive.key = ReadBytes(row["key"]);
   drive.is_index = true;
-  drive.worker_id = Text(row, "worker_id");
-  drive.worker_name = Text(row, "worker_name");
+  drive.worker_id = TextOf(row, "worker_id");
+  drive.worker_name = TextOf(row, "worker_name");
   drive.state = "open";
   drive.length = row["db_length"].as<std::uint64_t>();
   drive.bytes = row["content_byte_length"].as<std::uint64_t>();
-  drive.published_at_ms = Time(row, "published_at_ms");
+  drive.published_at_ms = TimeOf(row, "published_at_ms");
   return drive;
 }
 
 DriveView ReadShard(const pqxx::row& row) {
   DriveView drive;
   drive.key = ReadBytes(row["key"]);
-  drive.worker_id = Text(row, "worker_id");
-  drive.worker_name = Text(row, "worker_name");
-  drive.state = Text(row, "state");
-  drive.reason = Text(row, "seal_reason");
+  drive.worker_id = TextOf(row, "worker_id");
+  drive.worker_name = TextOf(row, "worker_name");
+  drive.state = TextOf(row, "state");
+  drive.reason = TextOf(row, "seal_reason");
   drive.length = row["db_length"].as<std::uint64_t>();
   drive.bytes = row["content_byte_length"].as<std::uint64_t>();
   drive.nars = row["nars"].as<std::uint64_t>();
   drive.copies = row["copies"].as<std::uint32_t>();
   drive.copies_whole = row["copies_whole"].as<std::uint32_t>();
-  drive.created_at_ms = Time(row, "created_at_ms");
+  drive.created_at_ms = TimeOf(row, "created_at_ms");
   return drive;
 }
 
 LeaseView ReadLease(const pqxx::row& row) {
   LeaseView lease;
   lease.job_id = row["id"].as<std::uint64_t>();
-  lease.worker_id = Text(row, "worker_id");
-  lease.worker_name = Text(row, "worker_name");
+  lease.worker_id = TextOf(row, "worker_id");
+  lease.worker_name = TextOf(row, "worker_name");
   lease.release_id = row["release_id"].as<std::uint64_t>();
   lease.attempt = row["attempt"].as<std::uint32_t>();
   lease.nars = row["nars"].as<std::uint64_t>();
@@ -96,21 +88,21 @@ std::vector<QueueView> ReadQueue(PgTransaction& transaction, const std::string& 
                         [&](const QueueView& view) { return view.state == name; });
   };
   for (const pqxx::row& row : transaction.Exec(sql::kOverviewStates)) {
-    if (const auto found = of(Text(row, "state"));
+    if (const auto found = of(TextOf(row, "state"));
         row["is_nar"].as<bool>() && found != queue.end()) {
       found->count = row["amount"].as<std::uint64_t>();
     }
   }
   const pqxx::row row = transaction.Row(sql::kOverviewQueue, kNarsLookedAt, kOverviewReadyMax);
   if (const auto wanted = of("wanted"); wanted != queue.end()) {
-    wanted->oldest_at_ms = Time(row, "oldest_wanted_at_ms");
+    wanted->oldest_at_ms = TimeOf(row, "oldest_wanted_at_ms");
   }
   if (const auto leased = of("leased"); leased != queue.end()) {
-    leased->oldest_at_ms = Time(row, "oldest_lease_at_ms");
+    leased->oldest_at_ms = TimeOf(row, "oldest_lease_at_ms");
   }
   if (const auto ready = of("ready"); ready != queue.end()) {
     ready->count = row["ready"].as<std::uint64_t>();
-    ready->oldest_at_ms = Time(row, "oldest_ready_at_ms");
+    ready->oldest_at_ms = TimeOf(row, "oldest_ready_at_ms");
   }
   return queue;
 }
@@ -126,7 +118,7 @@ Result<std::vector<std::string>> PgInventoryStore::WorkersNamed(const std::strin
       RunTransaction(pool_, "look for the worker", [&](PgTransaction& transaction) -> Result<void> {
         ids.clear();
         for (const auto& row : transaction.Exec(sql::kInventoryWorker, name)) {
-          ids.push_back(Text(row, "id"));
+          ids.push_back(TextOf(row, "id"));
         }
         return {};
       }));

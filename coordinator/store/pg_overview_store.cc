@@ -16,28 +16,16 @@ namespace {
 constexpr std::int64_t kNarsLookedAt = 100;
 constexpr std::int64_t kEventsLookedAt = 2'000;
 
-std::string Text(const pqxx::row& row, const char* column) {
-  return row[column].is_null() ? std::string() : row[column].as<std::string>();
-}
-
-std::uint64_t Count(const pqxx::row& row, const char* column) {
-  return row[column].is_null() ? 0 : row[column].as<std::uint64_t>();
-}
-
-TimeMs Time(const pqxx::row& row, const char* column) {
-  return row[column].is_null() ? TimeMs() : TimeMs(row[column].as<std::int64_t>());
-}
-
 MirrorOverview ReadMirror(const pqxx::row& row) {
   return {.now_ms = row["now_ms"].as<std::int64_t>(),
           .index_key = ReadBytes(row["index_key"]),
-          .index_length = Count(row, "db_length"),
-          .index_acknowledged_length = Count(row, "acknowledged_db_length"),
-          .published_batch = Count(row, "published_batch"),
-          .batches_pending = Count(row, "batches_pending"),
-          .batch_pending_since_ms = Time(row, "batch_planned_at_ms"),
+          .index_length = CountOf(row, "db_length"),
+          .index_acknowledged_length = CountOf(row, "acknowledged_db_length"),
+          .published_batch = CountOf(row, "published_batch"),
+          .batches_pending = CountOf(row, "batches_pending"),
+          .batch_pending_since_ms = TimeOf(row, "batch_planned_at_ms"),
           .paused = row["paused"].as<bool>(),
-          .pause_reason = Text(row, "pause_reason"),
+          .pause_reason = TextOf(row, "pause_reason"),
           .has_leader = row["has_leader"].as<bool>(),
           .schema_lacks = FirstPendingMigration(ReadTextArray(row["schema_versions"]))};
 }
@@ -52,103 +40,103 @@ QueueOverview ReadQueue(PgTransaction& transaction) {
   }
   for (const pqxx::row& row : transaction.Exec(sql::kOverviewStates)) {
     auto& counts = row["is_nar"].as<bool>() ? queue.nars : queue.paths;
-    counts[Text(row, "state")] = Count(row, "amount");
+    counts[TextOf(row, "state")] = CountOf(row, "amount");
   }
   const pqxx::row row = transaction.Row(sql::kOverviewQueue, kNarsLookedAt, kOverviewReadyMax);
-  queue.leases = Count(row, "leases");
-  queue.oldest_lease_ms = Time(row, "oldest_lease_at_ms");
-  queue.oldest_wanted_ms = Time(row, "oldest_wanted_at_ms");
-  queue.ready = Count(row, "ready");
-  queue.oldest_ready_ms = Time(row, "oldest_ready_at_ms");
+  queue.leases = CountOf(row, "leases");
+  queue.oldest_lease_ms = TimeOf(row, "oldest_lease_at_ms");
+  queue.oldest_wanted_ms = TimeOf(row, "oldest_wanted_at_ms");
+  queue.ready = CountOf(row, "ready");
+  queue.oldest_ready_ms = TimeOf(row, "oldest_ready_at_ms");
   const pqxx::row losses = transaction.Row(sql::kOverviewLosses, kOverviewLostMax);
-  queue.lost_coming = Count(losses, "coming");
-  queue.lost_gone = Count(losses, "gone");
+  queue.lost_coming = CountOf(losses, "coming");
+  queue.lost_gone = CountOf(losses, "gone");
   return queue;
 }
 
 ChannelOverview ReadChannel(const pqxx::row& row) {
-  return {.name = Text(row, "name"),
+  return {.name = TextOf(row, "name"),
           .followed = row["followed"].as<bool>(),
           .newest_release = row["newest_id"].is_null() ? 0 : row["newest_id"].as<std::int64_t>(),
-          .seen = Text(row, "seen"),
-          .seen_at_ms = Time(row, "seen_at_ms"),
-          .late_since_ms = Time(row, "late_since_ms"),
-          .polled_at_ms = Time(row, "polled_at_ms"),
-          .error = Text(row, "error"),
-          .latest = Text(row, "latest"),
-          .latest_settled_at_ms = Time(row, "latest_settled_at_ms")};
+          .seen = TextOf(row, "seen"),
+          .seen_at_ms = TimeOf(row, "seen_at_ms"),
+          .late_since_ms = TimeOf(row, "late_since_ms"),
+          .polled_at_ms = TimeOf(row, "polled_at_ms"),
+          .error = TextOf(row, "error"),
+          .latest = TextOf(row, "latest"),
+          .latest_settled_at_ms = TimeOf(row, "latest_settled_at_ms")};
 }
 
 ReleaseOverview ReadRelease(const pqxx::row& row) {
   ReleaseOverview release;
   release.id = row["id"].as<std::int64_t>();
-  release.channel = Text(row, "channel");
-  release.name = Text(row, "name");
-  release.state = Text(row, "state");
-  release.message = Text(row, "message");
+  release.channel = TextOf(row, "channel");
+  release.name = TextOf(row, "name");
+  release.state = TextOf(row, "state");
+  release.message = TextOf(row, "message");
   release.latest = row["is_latest"].as<bool>();
   release.plan_only = row["plan_only"].as<bool>();
   release.paused = row["paused"].as<bool>();
-  release.pause_reason = Text(row, "pause_reason");
+  release.pause_reason = TextOf(row, "pause_reason");
   release.submitted_at_ms = row["submitted_at_ms"].as<std::int64_t>();
-  release.settled_at_ms = Time(row, "settled_at_ms");
-  release.paths = Count(row, "total");
-  release.paths_published = Count(row, "published");
-  release.paths_missing = Count(row, "missing");
-  release.paths_set_aside = Count(row, "set_aside");
-  release.paths_blocked = Count(row, "blocked");
-  release.paths_left_out = Count(row, "left_out");
-  release.narinfos_read = Count(row, "narinfos");
-  release.nars = Count(row, "nars");
-  release.nars_stored = Count(row, "nars_stored");
-  release.bytes = Count(row, "bytes");
-  release.bytes_stored = Count(row, "bytes_stored");
+  release.settled_at_ms = TimeOf(row, "settled_at_ms");
+  release.paths = CountOf(row, "total");
+  release.paths_published = CountOf(row, "published");
+  release.paths_missing = CountOf(row, "missing");
+  release.paths_set_aside = CountOf(row, "set_aside");
+  release.paths_blocked = CountOf(row, "blocked");
+  release.paths_left_out = CountOf(row, "left_out");
+  release.narinfos_read = CountOf(row, "narinfos");
+  release.nars = CountOf(row, "nars");
+  release.nars_stored = CountOf(row, "nars_stored");
+  release.bytes = CountOf(row, "bytes");
+  release.bytes_stored = CountOf(row, "bytes_stored");
   return release;
 }
 
 WorkerOverview ReadWorker(const pqxx::row& row) {
-  return {.name = Text(row, "name"),
+  return {.name = TextOf(row, "name"),
           .roles = ReadTextArray(row["roles"]),
           .alive = row["alive"].as<bool>(),
           .last_seen_ms = row["last_seen_ms"].as<std::int64_t>(),
-          .disk_free_bytes = Count(row, "disk_free_bytes"),
+          .disk_free_bytes = CountOf(row, "disk_free_bytes"),
           .disk_full = row["disk_full"].as<bool>(),
-          .jobs = Count(row, "jobs"),
+          .jobs = CountOf(row, "jobs"),
           .paused = row["paused"].as<bool>(),
-          .pause_reason = Text(row, "pause_reason"),
+          .pause_reason = TextOf(row, "pause_reason"),
           .draining = row["draining"].as<bool>(),
-          .version = Text(row, "version"),
-          .shards = Count(row, "shards"),
-          .shards_lost = Count(row, "shards_lost"),
-          .shard_entries = Count(row, "shard_entries"),
-          .shard_bytes = Count(row, "shard_bytes"),
-          .copies = Count(row, "copies"),
-          .copies_whole = Count(row, "copies_whole"),
-          .copy_bytes = Count(row, "copy_bytes"),
-          .scrubbed_at_ms = Time(row, "scrubbed_at_ms"),
-          .scrub_damaged = Count(row, "scrub_damaged"),
-          .scrub_given_up = Count(row, "scrub_given_up")};
+          .version = TextOf(row, "version"),
+          .shards = CountOf(row, "shards"),
+          .shards_lost = CountOf(row, "shards_lost"),
+          .shard_entries = CountOf(row, "shard_entries"),
+          .shard_bytes = CountOf(row, "shard_bytes"),
+          .copies = CountOf(row, "copies"),
+          .copies_whole = CountOf(row, "copies_whole"),
+          .copy_bytes = CountOf(row, "copy_bytes"),
+          .scrubbed_at_ms = TimeOf(row, "scrubbed_at_ms"),
+          .scrub_damaged = CountOf(row, "scrub_damaged"),
+          .scrub_given_up = CountOf(row, "scrub_given_up")};
 }
 
 HostOverview ReadHost(const pqxx::row& row) {
-  return {.host = Text(row, "host"),
+  return {.host = TextOf(row, "host"),
           .paused = row["paused"].as<bool>(),
-          .pause_reason = Text(row, "pause_reason"),
-          .held_back_until_ms = Time(row, "held_back_until_ms"),
-          .breaker_open = Text(row, "breaker") == "open",
-          .failures_in_a_row = Count(row, "failures_in_a_row")};
+          .pause_reason = TextOf(row, "pause_reason"),
+          .held_back_until_ms = TimeOf(row, "held_back_until_ms"),
+          .breaker_open = TextOf(row, "breaker") == "open",
+          .failures_in_a_row = CountOf(row, "failures_in_a_row")};
 }
 
 FailureView ReadFailure(const pqxx::row& row) {
   constexpr const char* kStore = "/nix/store/";
-  return {.store_path = kStore + Text(row, "hash") + "-" + Text(row, "name"),
-          .state = Text(row, "state"),
-          .reason = Text(row, "reason"),
-          .message = Text(row, "message"),
-          .blocked_by = row["blocked_by"].is_null() ? "" : kStore + Text(row, "blocked_by"),
+  return {.store_path = kStore + TextOf(row, "hash") + "-" + TextOf(row, "name"),
+          .state = TextOf(row, "state"),
+          .reason = TextOf(row, "reason"),
+          .message = TextOf(row, "message"),
+          .blocked_by = row["blocked_by"].is_null() ? "" : kStore + TextOf(row, "blocked_by"),
           .since_ms = row["since_ms"].as<std::int64_t>(),
           .attempts = row["attempts"].as<std::uint32_t>(),
-          .accepted = Text(row, "accepted")};
+          .accepted = TextOf(row, "accepted")};
 }
 
 }  // namespace
@@ -160,7 +148,7 @@ Result<Overview> PgOverviewStore::Read() {
         all.mirror = ReadMirror(transaction.Row(sql::kOverviewMirror));
         all.queue = ReadQueue(transaction);
         for (const pqxx::row& row : transaction.Exec(sql::kOverviewReleaseStates)) {
-          all.releases_by_state[Text(row, "state")] = Count(row, "amount");
+          all.releases_by_state[TextOf(row, "state")] = CountOf(row, "amount");
         }
         PgArray newest;
         for (const pqxx::row& row :
@@ -183,8 +171,8 @@ Result<Overview> PgOverviewStore::Read() {
              transaction.Exec(sql::kOverviewEvents, kEventsLookedAt, kOverviewEventsMax)) {
           all.events.push_back({.id = row["id"].as<std::int64_t>(),
                                 .at_ms = row["at_ms"].as<std::int64_t>(),
-                                .what = Text(row, "what"),
-                                .path = Text(row, "path")});
+                                .what = TextOf(row, "what"),
+                                .path = TextOf(row, "path")});
         }
         return all;
       });
@@ -216,7 +204,7 @@ Result<FailuresPage> PgOverviewStore::Failures(std::int64_t release, const std::
             break;
           }
           page.failures.push_back(ReadFailure(row));
-          last = Text(row, "hash");
+          last = TextOf(row, "hash");
         }
         return page;
       });

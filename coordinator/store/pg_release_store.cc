@@ -23,80 +23,72 @@ constexpr std::int64_t kStatusHostsMax = 100;
 constexpr std::int64_t kLoneShardsMax = 100;
 constexpr std::int64_t kFailuresPage = 1'000;
 
-std::string Text(const pqxx::row& row, const char* column) {
-  return row[column].is_null() ? std::string() : row[column].as<std::string>();
-}
-
-std::uint64_t Count(const pqxx::row& row, const char* column) {
-  return row[column].is_null() ? 0 : row[column].as<std::uint64_t>();
-}
-
 ReleaseView ReadReleaseView(const pqxx::row& row) {
   ReleaseView view{.id = row["id"].as<std::int64_t>(),
-                   .channel = Text(row, "channel"),
-                   .name = Text(row, "name"),
-                   .revision = Text(row, "revision"),
-                   .state = Text(row, "state"),
-                   .message = Text(row, "message"),
+                   .channel = TextOf(row, "channel"),
+                   .name = TextOf(row, "name"),
+                   .revision = TextOf(row, "revision"),
+                   .state = TextOf(row, "state"),
+                   .message = TextOf(row, "message"),
                    .latest = row["is_latest"].as<bool>(),
                    .pinned = row["pinned"].as<bool>(),
                    .submitted_at_ms = row["submitted_at_ms"].as<std::int64_t>(),
                    .settled_at_ms = row["settled_at_ms"].as<std::int64_t>(),
-                   .paths_total = Count(row, "total"),
-                   .paths_published = Count(row, "published"),
-                   .paths_missing = Count(row, "missing"),
-                   .paths_set_aside = Count(row, "set_aside"),
-                   .paths_blocked = Count(row, "blocked"),
-                   .paths_left_out = Count(row, "left_out"),
-                   .narinfos_read = Count(row, "narinfos"),
-                   .nars_total = Count(row, "nars"),
-                   .nars_stored = Count(row, "nars_stored"),
-                   .bytes_total = Count(row, "bytes"),
-                   .bytes_stored = Count(row, "bytes_stored"),
-                   .bytes_reused = Count(row, "bytes_reused"),
-                   .file_hash_drift = Count(row, "drift"),
-                   .files = Count(row, "files"),
-                   .files_published = Count(row, "files_published"),
+                   .paths_total = CountOf(row, "total"),
+                   .paths_published = CountOf(row, "published"),
+                   .paths_missing = CountOf(row, "missing"),
+                   .paths_set_aside = CountOf(row, "set_aside"),
+                   .paths_blocked = CountOf(row, "blocked"),
+                   .paths_left_out = CountOf(row, "left_out"),
+                   .narinfos_read = CountOf(row, "narinfos"),
+                   .nars_total = CountOf(row, "nars"),
+                   .nars_stored = CountOf(row, "nars_stored"),
+                   .bytes_total = CountOf(row, "bytes"),
+                   .bytes_stored = CountOf(row, "bytes_stored"),
+                   .bytes_reused = CountOf(row, "bytes_reused"),
+                   .file_hash_drift = CountOf(row, "drift"),
+                   .files = CountOf(row, "files"),
+                   .files_published = CountOf(row, "files_published"),
                    .priority = row["priority"].as<int>(),
                    .paused = row["paused"].as<bool>(),
-                   .pause_reason = Text(row, "pause_reason"),
+                   .pause_reason = TextOf(row, "pause_reason"),
                    .plan = std::nullopt};
   if (!row["plan_paths"].is_null()) {
-    view.plan = PlanView{.paths = Count(row, "plan_paths"),
-                         .nars_to_fetch = Count(row, "plan_nars_to_fetch"),
-                         .bytes_to_fetch = Count(row, "plan_bytes_to_fetch"),
-                         .nar_bytes = Count(row, "plan_nar_bytes"),
-                         .disk_free_bytes = Count(row, "plan_disk_free_bytes"),
-                         .disk_needed_bytes = Count(row, "plan_disk_needed_bytes"),
+    view.plan = PlanView{.paths = CountOf(row, "plan_paths"),
+                         .nars_to_fetch = CountOf(row, "plan_nars_to_fetch"),
+                         .bytes_to_fetch = CountOf(row, "plan_bytes_to_fetch"),
+                         .nar_bytes = CountOf(row, "plan_nar_bytes"),
+                         .disk_free_bytes = CountOf(row, "plan_disk_free_bytes"),
+                         .disk_needed_bytes = CountOf(row, "plan_disk_needed_bytes"),
                          .seconds_expected = row["plan_seconds"].as<double>(),
-                         .missing_upstream = Count(row, "plan_missing"),
+                         .missing_upstream = CountOf(row, "plan_missing"),
                          .fits = row["plan_fits"].as<bool>()};
   }
   return view;
 }
 
 WorkerView ReadWorkerView(PgTransaction& transaction, const pqxx::row& row) {
-  WorkerView view{.id = Text(row, "id"),
-                  .name = Text(row, "name"),
+  WorkerView view{.id = TextOf(row, "id"),
+                  .name = TextOf(row, "name"),
                   .roles = ReadTextArray(row["roles"]),
                   .alive = row["alive"].as<bool>(),
                   .last_seen_ms = row["last_seen_ms"].as<std::int64_t>(),
-                  .disk_free_bytes = Count(row, "disk_free_bytes"),
+                  .disk_free_bytes = CountOf(row, "disk_free_bytes"),
                   .jobs = row["jobs"].as<std::uint32_t>(),
-                  .bytes_stored = Count(row, "bytes_stored"),
+                  .bytes_stored = CountOf(row, "bytes_stored"),
                   .paused = row["paused"].as<bool>(),
-                  .pause_reason = Text(row, "pause_reason"),
+                  .pause_reason = TextOf(row, "pause_reason"),
                   .draining = row["draining"].as<bool>(),
                   .forgotten = row["forgotten"].as<bool>(),
                   .disk_full = row["disk_full"].as<bool>(),
                   .shards = row["shards"].as<std::uint32_t>(),
                   .shards_lost = row["lost"].as<std::uint32_t>(),
-                  .version = Text(row, "version"),
+                  .version = TextOf(row, "version"),
                   .copies = row["copies"].as<std::uint32_t>(),
                   .copies_whole = row["copies_whole"].as<std::uint32_t>(),
-                  .copy_bytes = Count(row, "copy_bytes"),
-                  .failure_domain = Text(row, "failure_domain"),
-                  .peer_address = Text(row, "peer_address")};
+                  .copy_bytes = CountOf(row, "copy_bytes"),
+                  .failure_domain = TextOf(row, "failure_domain"),
+                  .peer_address = TextOf(row, "peer_address")};
   if (view.draining) {
     for (const pqxx::row& shard : transaction.Exec(sql::kLoneShards, view.id, kLoneShardsMax)) {
       view.lone_shards.push_back(ReadBytes(shard["key"]));
@@ -119,13 +111,13 @@ std::optional<ScrubView> ReadShardScrub(const pqxx::row& row, const ShardView& s
                   .running = row["running"].as<bool>(),
                   .whole_at_ms = row["scrubbed_at_ms"].as<std::int64_t>(),
                   .counts = {}};
-  scrub.counts = {.blocks = Count(row, "scrub_blocks"),
-                  .nars = Count(row, "scrub_nars"),
-                  .bytes = Count(row, "scrub_bytes"),
-                  .bytes_total = Count(row, "scrub_bytes_total"),
-                  .damaged = Count(row, "damaged"),
-                  .repaired = Count(row, "repaired"),
-                  .given_up = Count(row, "given_up")};
+  scrub.counts = {.blocks = CountOf(row, "scrub_blocks"),
+                  .nars = CountOf(row, "scrub_nars"),
+                  .bytes = CountOf(row, "scrub_bytes"),
+                  .bytes_total = CountOf(row, "scrub_bytes_total"),
+                  .damaged = CountOf(row, "damaged"),
+                  .repaired = CountOf(row, "repaired"),
+                  .given_up = CountOf(row, "given_up")};
   return scrub;
 }
 
@@ -133,7 +125,7 @@ std::optional<ScrubView> ReadShardScrub(const pqxx::row& row, const ShardView& s
 void AddUpstreamCaches(PgTransaction& transaction, StatusView& status) {
   std::vector<UpstreamView> ordered;
   for (const pqxx::row& row : transaction.Exec(sql::kUpstreamCaches, kStatusHostsMax)) {
-    const auto host = Text(row, "host");
+    const auto host = TextOf(row, "host");
     const auto of_host = [&](const UpstreamView& view) { return view.host == host; };
     auto place = std::find_if(ordered.begin(), ordered.end(), of_host);
     if (place == ordered.end()) {
@@ -144,10 +136,10 @@ void AddUpstreamCaches(PgTransaction& transaction, StatusView& status) {
       place = ordered.insert(ordered.end(), std::move(*found));
       status.upstreams.erase(found);
     }
-    place->caches.push_back({.url = Text(row, "url"),
+    place->caches.push_back({.url = TextOf(row, "url"),
                              .preference = row["preference"].as<std::uint32_t>(),
                              .public_keys = ReadTextArray(row["public_keys"]),
-                             .nars_stored = Count(row, "nars_stored")});
+                             .nars_stored = CountOf(row, "nars_stored")});
   }
   std::move(status.upstreams.begin(), status.upstreams.end(), std::back_inserter(ordered));
   status.upstreams = std::move(ordered);
@@ -155,15 +147,15 @@ void AddUpstreamCaches(PgTransaction& transaction, StatusView& status) {
 
 std::optional<BudgetView> ReadBudget(PgTransaction& transaction) {
   const pqxx::row row = transaction.Row(sql::kBudgetStatus);
-  if (row["bytes"].is_null() && Count(row, "left_out") == 0) {
+  if (row["bytes"].is_null() && CountOf(row, "left_out") == 0) {
     return std::nullopt;
   }
-  return BudgetView{.bytes = row["bytes"].is_null() ? 0 : Count(row, "bytes"),
+  return BudgetView{.bytes = row["bytes"].is_null() ? 0 : CountOf(row, "bytes"),
                     .choosing = row["choosing"].as<bool>(),
-                    .kept_paths = Count(row, "kept_paths"),
-                    .kept_bytes = Count(row, "kept_bytes"),
-                    .left_out_paths = Count(row, "left_out"),
-                    .waiting_paths = Count(row, "waiting_paths"),
+                    .kept_paths = CountOf(row, "kept_paths"),
+                    .kept_bytes = CountOf(row, "kept_bytes"),
+                    .left_out_paths = CountOf(row, "left_out"),
+                    .waiting_paths = CountOf(row, "waiting_paths"),
                     .kept_value = row["kept_value"].as<double>()};
 }
 
@@ -289,22 +281,22 @@ Result<StatusView> PgReleaseStore::GetStatus() {
         StatusView status;
         const pqxx::row mirror = transaction.Row(sql::kMirrorStatus);
         status.index_key = ReadBytes(mirror["index_key"]);
-        status.index_length = Count(mirror, "db_length");
-        status.published_batch = Count(mirror, "published_batch");
-        status.index_acknowledged_length = Count(mirror, "acknowledged_db_length");
-        status.index_acknowledged_batch = Count(mirror, "acknowledged_batch");
-        status.paths_published = Count(mirror, "paths_published");
+        status.index_length = CountOf(mirror, "db_length");
+        status.published_batch = CountOf(mirror, "published_batch");
+        status.index_acknowledged_length = CountOf(mirror, "acknowledged_db_length");
+        status.index_acknowledged_batch = CountOf(mirror, "acknowledged_batch");
+        status.paths_published = CountOf(mirror, "paths_published");
         status.paused = mirror["paused"].as<bool>();
-        status.pause_reason = Text(mirror, "pause_reason");
+        status.pause_reason = TextOf(mirror, "pause_reason");
         for (const pqxx::row& row : transaction.Exec(sql::kHostStatus, kStatusHostsMax)) {
           status.upstreams.push_back(
-              {.host = Text(row, "host"),
+              {.host = TextOf(row, "host"),
                .paused = row["paused"].as<bool>(),
-               .pause_reason = Text(row, "pause_reason"),
-               .held_back_ms = Count(row, "held_back_ms"),
-               .breaker = Text(row, "breaker"),
+               .pause_reason = TextOf(row, "pause_reason"),
+               .held_back_ms = CountOf(row, "held_back_ms"),
+               .breaker = TextOf(row, "breaker"),
                .failures_in_a_row = row["failures_in_a_row"].as<std::uint32_t>(),
-               .bytes_per_second = Count(row, "bytes_per_second"),
+               .bytes_per_second = CountOf(row, "bytes_per_second"),
                .requests_per_second = row["requests_per_second"].as<double>(),
                .transfers_max = row["transfers_max"].as<std::uint32_t>(),
                .window = row["window_now"].as<std::uint32_t>(),
@@ -321,9 +313,9 @@ Result<StatusView> PgReleaseStore::GetStatus() {
         }
         for (const pqxx::row& row : transaction.Exec(sql::kShardStatus, kStatusShardsMax)) {
           ShardView shard{.key = ReadBytes(row["key"]),
-                          .worker_name = Text(row, "name"),
-                          .nars = Count(row, "nars"),
-                          .bytes = Count(row, "bytes"),
+                          .worker_name = TextOf(row, "name"),
+                          .nars = CountOf(row, "nars"),
+                          .bytes = CountOf(row, "bytes"),
                           .sealed = row["sealed"].as<bool>(),
                           .lost = row["lost"].as<bool>(),
                           .copies = row["copies"].as<std::uint32_t>(),
@@ -348,16 +340,16 @@ Result<void> PgReleaseStore::ListFailures(
           for (const pqxx::row& row :
                transaction.Exec(sql::kFailuresPage, view.id, after, kFailuresPage)) {
             page.push_back(
-                {.store_path = "/nix/store/" + Text(row, "hash") + "-" + Text(row, "name"),
-                 .state = Text(row, "state"),
-                 .reason = Text(row, "reason"),
-                 .message = Text(row, "message"),
+                {.store_path = "/nix/store/" + TextOf(row, "hash") + "-" + TextOf(row, "name"),
+                 .state = TextOf(row, "state"),
+                 .reason = TextOf(row, "reason"),
+                 .message = TextOf(row, "message"),
                  .blocked_by = row["blocked_by"].is_null()
                                    ? std::string()
-                                   : "/nix/store/" + Text(row, "blocked_by"),
+                                   : "/nix/store/" + TextOf(row, "blocked_by"),
                  .since_ms = row["since_ms"].as<std::int64_t>(),
                  .attempts = row["attempts"].as<std::uint32_t>(),
-                 .accepted = Text(row, "accepted")});
+                 .accepted = TextOf(row, "accepted")});
           }
           return {};
         });

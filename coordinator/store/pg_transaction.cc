@@ -57,6 +57,19 @@ std::string TextArray(std::span<const std::string> values) {
   return array.Literal();
 }
 
+std::string TextOf(const pqxx::row& row, const char* column) {
+  return row[column].is_null() ? std::string() : row[column].as<std::string>();
+}
+
+std::uint64_t CountOf(const pqxx::row& row, const char* column) {
+  return row[column].is_null() ? 0 : row[column].as<std::uint64_t>();
+}
+
+std::optional<std::int64_t> TimeOf(const pqxx::row& row, const char* column) {
+  return row[column].is_null() ? std::optional<std::int64_t>()
+                               : std::optional(row[column].as<std::int64_t>());
+}
+
 std::vector<std::string> ReadTextArray(const pqxx::field& field) {
   std::vector<std::string> values;
   auto parser = field.as_array();

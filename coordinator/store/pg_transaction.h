@@ -119,6 +119,11 @@ std::string Int64Array(const Range& values) {
 }
 std::string TextArray(std::span<const std::string> values);
 
+// Columns that may be NULL: "", 0, none.
+std::string TextOf(const pqxx::row& row, const char* column);
+std::uint64_t CountOf(const pqxx::row& row, const char* column);
+std::optional<std::int64_t> TimeOf(const pqxx::row& row, const char* column);
+
 // Elements of a text[] field.
 std::vector<std::string> ReadTextArray(const pqxx::field& field);
 
