@@ -4,29 +4,15 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
+import { BYTE_BITS, filesBelow, flip, flipInContent, largestNar } from './flip.mjs'
 import { Random } from './random.mjs'
 
 const SEED = 20261128
 const FLIPS = 20
 const WORK_TIMEOUT_MS = 180_000
 const EXIT_PARTIAL = 3
-const BYTE_BITS = 8
 const FAR_BYTES_MAX = 4_000_000
 const BLOCKS_LEAST = 1000 // of the content that is made below
-
-function flip (file, bit) {
-  const fd = fs.openSync(file, 'r+')
-  const byte = Buffer.alloc(1)
-  const at = Math.floor(bit / BYTE_BITS)
-  checkEqual(`bytes at ${at} of ${file}`, fs.readSync(fd, byte, 0, 1, at), 1)
-  byte[0] ^= 1 << (bit % BYTE_BITS)
-  fs.writeSync(fd, byte, 0, 1, at)
-  fs.closeSync(fd)
-}
-
-// The files called `name` below a folder, sorted, relative to it.
-const filesBelow = (folder, name) => fs.readdirSync(folder, { recursive: true })
-  .filter((file) => path.basename(file) === name && fs.statSync(path.join(folder, file)).size > 0).sort()
 
 // Asks a gateway for every NAR, round after round. `judge` takes what was given; an error of its is the test's.
 class Client {
@@ -72,11 +58,12 @@ test('scrub', async ({ scratch, owns }) => {
   await channel.serve()
   const expected = channel.expected()
   const ports = [await freePort(), await freePort(), await freePort()]
+  const metricsOf1 = `127.0.0.1:${await freePort()}`
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel, {
     workers: 1,
     coordinatorOptions: ['--copies', '1'],
     workerOptions: (n) => ['--listen-peers', `127.0.0.1:${ports[n]}`, '--failure-domain', `rack ${n}`, '--scrub-rate', '500M',
-      '--scrub-interval', '0'],
+      '--scrub-interval', '0', ...(n === 1 ? ['--listen-metrics', metricsOf1] : [])],
     indexOptions: ['--listen-peers', `127.0.0.1:${ports[0]}`, '--scrub-interval', '0'],
     gatewayOptions: ['--verify-reads']
   }))
@@ -165,21 +152,16 @@ test('scrub', async ({ scratch, owns }) => {
   check(shard && shard.scrub.whole_at_ms > 0 && shard.scrub.repaired > 0, `status tells nothing of it: ${JSON.stringify(mirror.status().shards)}`)
 
   step('one NAR is damaged on both disks, and the upstream does not have it any more')
-  const [file, key, offset, size] = mirror.sql(`SELECT n.file, encode(s.key, 'hex'), n.blob_byte_offset, n.file_size
-    FROM nar n JOIN shard s ON s.id = n.shard_id JOIN worker w ON w.id = s.worker_id WHERE w.name = 'worker-1'
-    ORDER BY n.file_size DESC, n.file LIMIT 1`).split('|')
+  const { file, id, bit } = largestNar(mirror)
   const lostUrl = `nar/${file}`
   const [lostPath] = Object.entries(expected.paths).find(([, { url }]) => url === lostUrl)
-  const { id_z32: id } = mirror.told('scrub', key, '--list').find(({ kind }) => kind === 'shard')
   fs.rmSync(path.join(channel.dir, 'www/cache', lostUrl))
-  for (const folder of [path.join(drivesOf(1), id), path.join(mirror.dir, 'worker-2/copies', id)]) {
-    // The content core has the larger data of the two.
-    const data = filesBelow(folder, 'data').map((name) => path.join(folder, name)).sort((a, b) => fs.statSync(b).size - fs.statSync(a).size)[0]
-    flip(data, (Number(offset) + Math.floor(Number(size) / 2)) * BYTE_BITS)
-  }
+  for (const folder of [path.join(drivesOf(1), id), path.join(mirror.dir, 'worker-2/copies', id)]) flipInContent(folder, bit)
   const lossy = await scrub('worker-1', '--wait')
   checkEqual(`the exit status of a scrub that gives up: ${lossy.stderr}`, lossy.status, EXIT_PARTIAL)
   checkEqual('damage found, repaired and given up', ['damaged', 'repaired', 'given_up'].map((what) => sum(lossy.drives, what)), [1, 0, 1])
+  const metrics = await (await fetch(`http://${metricsOf1}/metrics`)).text()
+  check(metrics.includes('\nhnx_worker_scrub_given_up_total 1\n'), `its metrics do not tell: ${metrics.match(/^hnx_worker_scrub.*$/gm)}`)
   const failure = await until('the path is named as lost', WORK_TIMEOUT_MS, () =>
     mirror.failures().find(({ store_path: storePath, state }) => storePath === lostPath && state === 'lost'))
   check(/404/.test(failure.reason), `it is lost because of ${failure.reason}`)

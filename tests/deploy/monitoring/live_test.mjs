@@ -9,6 +9,7 @@ import { Acts } from './acts.mjs'
 import { Expressions } from './expressions.mjs'
 import { Prometheus } from './prometheus.mjs'
 import { CACHE_BYTES_MAX, DATABASE_CONNECTIONS_MAX, MEMORY_MAX_BYTES, World } from './world.mjs'
+import { flipInContent, largestNar } from '../../e2e/flip.mjs'
 import { check, checkEqual, sourceDir, step, test, until } from '../../e2e/words.mjs'
 
 const TIMEOUT_MS = 180_000
@@ -25,6 +26,7 @@ const [c, w, g, s] = ['coordinator', 'worker', 'gateway', 'swarm'].map(named)
 // What these need, only other tests do: a copy of everything is elsewhere here, and the bridge has tests of its own.
 const ELSEWHERE = {
   hnx_coordinator_nars_lost: ['tests/integration/coordinator_page/overview_test.cc', 'LostNarsComeBackOrAreGone'],
+  hnx_worker_scrub_given_up_total: ['tests/e2e/scrub_test.mjs', 'hnx_worker_scrub_given_up_total 1'],
   hnx_swarm_connections_dropped_total: ['tests/integration/swarm/back_pressure_test.mjs', "values.get('hnx_swarm_connections_dropped_total'), 1"],
   hnx_swarm_connections_refused_total: ['tests/integration/swarm/restarts_test.mjs', 'hnx_swarm_connections_refused_total{reason="away"}'],
   hnx_swarm_queued_bytes: ['tests/integration/swarm/back_pressure_test.mjs', "values.get('hnx_swarm_queued_bytes"],
@@ -130,6 +132,14 @@ test('monitoring', async ({ scratch, owns }) => {
   ...w(`decoded_bytes_total decode_seconds_total nars_stored_total stored_bytes_total stored_nar_bytes_total refetches_total verification_failures_total
     stage_seconds upstream_bytes_total copies_missing_bytes peer_sent_bytes_total peer_blocks_served_total publish_batches_total disk_free_bytes`),
   ...g('index_version index_age_seconds index_head_age_seconds refresh_age_seconds peers_received_bytes_total peers_sent_bytes_total')], settled, begun)
+
+  await acts.act('a bit flips on a disk, and everything is read back', w(`scrub_blocks_total scrub_bytes_total scrub_nars_total scrub_damaged_total scrub_repaired_total
+    scrub_oldest_seconds`), async () => {
+    const { id, bit } = largestNar(mirror)
+    flipInContent(path.join(mirror.drives()[0], id), bit)
+    const done = await mirror.runBeside('coordinator', 'scrub', '--wait', '--coordinator', mirror.address)
+    checkEqual(`how the scrub ended: ${done.stdout}${done.stderr}`, done.status, 0)
+  })
 
   const published = Object.entries(expected.paths).filter(([, entry]) => entry.status === 'published')
   const clients = async (address) => {
