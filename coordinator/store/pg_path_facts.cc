@@ -10,10 +10,6 @@
 namespace hnx::coordinator {
 namespace {
 
-std::string TextOf(const pqxx::row& row, const char* column) {
-  return row[column].is_null() ? std::string() : row[column].as<std::string>();
-}
-
 template <class T = std::uint64_t>
 T NumberOf(const pqxx::row& row, const char* column) {
   return row[column].is_null() ? T{0} : row[column].as<T>();
