@@ -186,7 +186,7 @@ test('doctor', async ({ scratch, owns }) => {
   step('its help tells the exit codes')
   for (const program of ['coordinator', 'worker']) {
     const help = await doctor.mirror.runBeside(program, 'doctor', '--help')
-    check(/1: a fault; 3:\s+only warnings/.test(help.stdout) && /^ +3 /m.test(help.stdout), help.stdout)
+    check(/1: a fault; 3:\s+only\s+warnings/.test(help.stdout) && /^ +3 /m.test(help.stdout), help.stdout)
   }
   checkSchema(scratch)
 })
