@@ -6,7 +6,7 @@ import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, step, test
 
 const WORK_TIMEOUT_MS = 180_000
 const EXIT_FAILURE = 1
-const EXIT_SUPERSEDED = 4
+const EXIT_SUPERSEDED = 5
 
 const workersOf = (mirror) => {
   const done = mirror.run('coordinator', 'workers', '--coordinator', mirror.address, '--json')
