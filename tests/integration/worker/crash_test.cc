@@ -145,7 +145,7 @@ TEST_F(CrashTest, ANewerIncarnationEndsItWithItsOwnExitCode) {
   coordinator_.With([](State& state) { state.incarnation = 1'000; });
   Launch("");
   const int status = Wait();
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 4) << status;
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 5) << status;
 }
 
 }  // namespace
