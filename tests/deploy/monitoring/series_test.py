@@ -7,8 +7,10 @@ Upstream and workers are those of bench/scale; coordinator, PostgreSQL and index
 import os
 import pathlib
 import shutil
+import socket
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -18,6 +20,7 @@ from synthetic_mirror import Mirror  # noqa: E402
 PROGRAMS = pathlib.Path(os.environ.get("HNX_BIN_DIR", ROOT / "build/test/bin"))
 WORKERS = 8
 WAIT_SECONDS_MAX = 900
+POLL_SECONDS = 0.5
 ARMED = "SELECT state = 'mirroring' AND lane_changes = lanes_done FROM release ORDER BY id DESC LIMIT 1"
 sizes = [int(word) for word in sys.argv[1:]] or [200, 2000]
 
@@ -25,6 +28,19 @@ sizes = [int(word) for word in sys.argv[1:]] or [200, 2000]
 def series_of(text):
     """Names with labels, without values."""
     return {line.rsplit(" ", 1)[0] for line in text.decode().split("\n") if line.startswith("hnx_")}
+
+
+def settled_series(mirror):
+    """What is shown once the index worker, which came last, is shown too and has made each of its calls."""
+    wanted = [f'hnx_coordinator_worker_alive{{worker="{socket.gethostname()}"}}', 'hnx_coordinator_rpc_calls_total{code="OK",method="ReportScrub"}']
+    end = time.monotonic() + WAIT_SECONDS_MAX
+    while True:
+        series = series_of(mirror.scrape())
+        if series.issuperset(wanted):
+            return {line.replace(mirror.upstream.address, "UPSTREAM") for line in series}
+        if time.monotonic() > end:
+            sys.exit(f"never shown: {set(wanted) - series}")
+        time.sleep(POLL_SECONDS)
 
 
 def mirrored(paths):
@@ -46,7 +62,7 @@ def mirrored(paths):
             sys.exit(f"scale_fleet failed: {told}")
         mirror.wait_for("SELECT published_batch > 0 FROM mirror", "something is published", WAIT_SECONDS_MAX)
         mirror.wait_for("SELECT count(*) >= 2 FROM publish_batch WHERE applied_at IS NOT NULL", "more is published", WAIT_SECONDS_MAX)
-        return {line.replace(mirror.upstream.address, "UPSTREAM") for line in series_of(mirror.scrape())}
+        return settled_series(mirror)
     finally:
         if worker:
             worker.stop()
