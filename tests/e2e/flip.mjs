@@ -19,11 +19,13 @@ export function flip (file, bit) {
 export const filesBelow = (folder, name) => fs.readdirSync(folder, { recursive: true })
   .filter((file) => path.basename(file) === name && fs.statSync(path.join(folder, file)).size > 0).sort()
 
-// The largest NAR that worker 1 has stored: its file, its shard's key, and a bit in the middle of it of the shard's content.
-export function largestNar (mirror) {
-  const [file, key, offset, size] = mirror.sql(`SELECT n.file, encode(s.key, 'hex'), n.blob_byte_offset, n.file_size
+// The largest NAR that worker 1 has stored: its file, its shard's id, and a bit in the middle of it of the shard's content.
+// `ask` asks the database.
+export async function largestNar (mirror, ask = (statement) => mirror.sql(statement)) {
+  const row = await ask(`SELECT n.file, encode(s.key, 'hex'), n.blob_byte_offset, n.file_size
     FROM nar n JOIN shard s ON s.id = n.shard_id JOIN worker w ON w.id = s.worker_id WHERE w.name = 'worker-1'
-    ORDER BY n.file_size DESC, n.file LIMIT 1`).split('|')
+    ORDER BY n.file_size DESC, n.file LIMIT 1`)
+  const [file, key, offset, size] = row.split('|')
   const { id_z32: id } = mirror.told('scrub', key, '--list').find(({ kind }) => kind === 'shard')
   return { file, id, bit: (Number(offset) + Math.floor(Number(size) / 2)) * BYTE_BITS }
 }

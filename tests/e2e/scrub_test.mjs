@@ -152,7 +152,7 @@ test('scrub', async ({ scratch, owns }) => {
   check(shard && shard.scrub.whole_at_ms > 0 && shard.scrub.repaired > 0, `status tells nothing of it: ${JSON.stringify(mirror.status().shards)}`)
 
   step('one NAR is damaged on both disks, and the upstream does not have it any more')
-  const { file, id, bit } = largestNar(mirror)
+  const { file, id, bit } = await largestNar(mirror)
   const lostUrl = `nar/${file}`
   const [lostPath] = Object.entries(expected.paths).find(([, { url }]) => url === lostUrl)
   fs.rmSync(path.join(channel.dir, 'www/cache', lostUrl))

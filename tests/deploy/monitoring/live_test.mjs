@@ -135,7 +135,7 @@ test('monitoring', async ({ scratch, owns }) => {
 
   await acts.act('a bit flips on a disk, and everything is read back', w(`scrub_blocks_total scrub_bytes_total scrub_nars_total scrub_damaged_total scrub_repaired_total
     scrub_oldest_seconds`), async () => {
-    const { id, bit } = largestNar(mirror)
+    const { id, bit } = await largestNar(mirror, (statement) => world.server.ask(statement))
     flipInContent(path.join(mirror.drives()[0], id), bit)
     const done = await mirror.runBeside('coordinator', 'scrub', '--wait', '--coordinator', mirror.address)
     checkEqual(`how the scrub ended: ${done.stdout}${done.stderr}`, done.status, 0)
