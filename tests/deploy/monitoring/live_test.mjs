@@ -251,7 +251,8 @@ test('monitoring', async ({ scratch, owns }) => {
 
   step('every metric was moved, every expression has data')
   for (const alert of ['HnxReleaseIncomplete', 'HnxReleaseWithFailures', 'HnxWatchdog']) await acts.wakes(alert)
-  await acts.seen('ALERTS{alertname="HnxShardLost", alertstate="firing"}')
+  // For longer than a step of the ranges below.
+  await acts.seen('count_over_time(ALERTS{alertname="HnxShardLost", alertstate="firing"}[30s]) >= 5')
   await acts.checkAllMoved(ELSEWHERE, SET)
   const expressions = new Expressions(prometheus, begun, Date.now() / 1000)
   await expressions.checkRules()
