@@ -173,9 +173,9 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
        .retirement = retire_store,
        .budget = budget_store,
        .hits = hit_store,
-        .inventory = inventory_store,
-        .scrubs = scrub_store,
-        .audit = audit},
+       .inventory = inventory_store,
+       .scrubs = scrub_store,
+       .audit = audit},
       {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
                        rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service},

@@ -1,4 +1,5 @@
-// `why --json`. Its form is docs/schemas/coordinator-why.schema.json: a field may be added, none changes.
+// `why --json`. Its form is docs/schemas/coordinator-why.schema.json: a field may be added, none
+// changes.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -151,7 +151,8 @@ struct PathView {
   std::vector<std::pair<std::int64_t, std::string>> history{};
 };
 
-// What is going on. `situation` is one of the words in docs/schemas/coordinator-why.schema.json; programs go by it.
+// What is going on. `situation` is one of the words in docs/schemas/coordinator-why.schema.json;
+// programs go by it.
 struct PathExplanation {
   std::string situation;
   std::string sentence;

@@ -22,7 +22,8 @@ class SchemaCheck : public testing::Environment {
   void Add(std::string line) { lines_.push_back(std::move(line)); }
 
   void TearDown() override {
-    const char* source = std::getenv("HNX_SOURCE_DIR");  // NOLINT(concurrency-mt-unsafe): no other threads
+    const char* source =
+        std::getenv("HNX_SOURCE_DIR");  // NOLINT(concurrency-mt-unsafe): no other threads
     ASSERT_NE(source, nullptr);
     const std::filesystem::path file =
         std::filesystem::temp_directory_path() / ("why." + std::to_string(::getpid()) + ".jsonl");
@@ -35,8 +36,8 @@ class SchemaCheck : public testing::Environment {
         "import json, sys, jsonschema\n"
         "check = jsonschema.Draft202012Validator(json.load(open(sys.argv[1])))\n"
         "for line in open(sys.argv[2]): check.validate(json.loads(line))\n";
-    const std::string command =
-        "python3 -c '" + program + "' " + source + "/docs/schemas/coordinator-why.schema.json " + file.string();
+    const std::string command = "python3 -c '" + program + "' " + source +
+                                "/docs/schemas/coordinator-why.schema.json " + file.string();
     EXPECT_EQ(std::system(command.c_str()), 0);  // NOLINT(concurrency-mt-unsafe): own words
     std::filesystem::remove(file);
   }

@@ -53,7 +53,7 @@ class FakeCoordinator final : public pb::WorkerGateway::Service {
     std::map<std::string, std::uint64_t> scrub_asks;  // by key
     std::map<std::string, pb::DriveScrub> scrubs;     // whole ones, by key
     std::map<std::string, pb::DriveScrub> scrubbing;  // the last word of rounds under way
-    std::uint64_t scrub_repairs = 0;  // of all whole ones together
+    std::uint64_t scrub_repairs = 0;                  // of all whole ones together
     std::vector<pb::ScrubLoss> scrub_losses;
     std::vector<std::string> shard_peers;
     bool accept = true;  // false: heads are seen and not recorded
