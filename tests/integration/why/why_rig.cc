@@ -48,7 +48,7 @@ class SchemaCheck : public testing::Environment {
 
 SchemaCheck& Said() {
   static auto* const check = dynamic_cast<SchemaCheck*>(
-      testing::AddGlobalTestEnvironment(new SchemaCheck));  // NOLINT: gtest owns it
+      testing::AddGlobalTestEnvironment(new SchemaCheck));  // gtest owns it
   return *check;
 }
 
