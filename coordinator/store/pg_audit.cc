@@ -14,8 +14,8 @@ void RecordAudit(PgTransaction& transaction, const Caller& caller, const std::st
   if (caller.peer.empty()) {
     return;
   }
-  transaction.Exec(sql::kRecordAudit, caller.who, caller.peer, operation,
-                   object.substr(0, kAuditTextMax), decision.substr(0, kAuditTextMax));
+  transaction.Exec(sql::kRecordAudit, caller.who, caller.peer, operation, object, decision,
+                   kAuditTextMax);
 }
 
 Result<void> PgAudit::List(std::int64_t since_ms, std::int64_t limit,

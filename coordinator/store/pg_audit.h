@@ -16,7 +16,7 @@ class PgTransaction;
 
 // In one listing; and what longer texts are cut to.
 inline constexpr std::int64_t kAuditListMax = 10'000;
-inline constexpr std::size_t kAuditTextMax = 2'000;
+inline constexpr int kAuditTextMax = 2'000;  // characters
 // Rows that one Prune removes.
 inline constexpr std::int64_t kAuditPruneMax = 1'000;
 

@@ -7,6 +7,7 @@
 
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "coordinator/store/pg_rescan_undo.h"
 #include "coordinator/store/pg_transaction.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
@@ -162,6 +163,7 @@ void PgRescanFiller::Shards(PgTransaction& transaction) {
   transaction.Exec(sql::kDropUnclaimedWorker, unclaimed);
   if (merge_) {
     transaction.Exec(sql::kTellLeavingReleases);
+    UndoUnappliedBatches(transaction, published_batch_);
   }
 }
 
@@ -329,6 +331,9 @@ void PgRescanFiller::End(PgTransaction& transaction) {
           .as<bool>();
   if (all_known) {
     transaction.Exec(sql::kRetireUnneededPaths);
+  }
+  if (merge_) {
+    transaction.Exec(sql::kPlanReleasesAgain);
   }
 }
 

@@ -1,7 +1,8 @@
 -- Who decided what (pg_audit).
 
 -- name: RecordAudit
-INSERT INTO audit (who, peer, operation, object, decision) VALUES ($1, $2, $3, $4, $5)
+-- $6: the characters that are kept of each text.
+INSERT INTO audit (who, peer, operation, object, decision) VALUES ($1, $2, $3, left($4, $6::int), left($5, $6::int))
 
 -- name: ListAudit
 -- At most $3 since $1 (Unix ms) below the number $2, the newest first.

@@ -416,6 +416,18 @@ TEST_F(ControlTest, AnAcceptedFailureIsInTheManifestWithItsNoteAndStillBlocks) {
   EXPECT_EQ(index_.File("/channels/paths/r1/manifest.json").find("accepted"), std::string::npos);
 }
 
+TEST_F(ControlTest, ALongReasonIsCutInTheAuditBetweenTwoCharacters) {
+  // The 2,000th byte is in the middle of a character.
+  std::string reason(1'999, 'a');
+  for (int i = 0; i < 10; ++i) {
+    reason += "\u00e9";
+  }
+  const auto paused = rig_.control->Pause({.kind = PauseTarget::Kind::kEverything}, reason,
+                                          {.who = "ann@host", .peer = "ipv4:127.0.0.1:1"});
+  ASSERT_TRUE(paused.has_value()) << paused.error().ToString();
+  EXPECT_EQ(Ask("SELECT max(length(decision)) FROM audit"), "2000");
+}
+
 TEST_F(ControlTest, OnlyFailuresCanBeAccepted) {
   const ReleaseId release = Mirror(Loose(1));
   EXPECT_EQ(CodeOf(rig_.control->Accept({.release = release, .hashes = {HashOf(0)}}, "n")),

@@ -339,6 +339,84 @@ TEST_F(RescanTest, AMergeThatFindsNothingNewChangesNothing) {
             releases);
 }
 
+TEST_F(RescanTest, WhatLiesInAShardThatTheOlderDatabaseKnowsAsLostIsWantedAgain) {
+  index_.Add({.published = {0, 1}});
+  MustRun();
+  Get("UPDATE shard SET lost_at = now(), unrepaired = true");
+  // The older database has brought the first one to another shard already, and knows nothing of the
+  // path that came after its backup.
+  Get("INSERT INTO shard (key, content_key, worker_id, incarnation, nonce) SELECT "
+      "decode(repeat('0a', 32), 'hex'), decode(repeat('0a', 32), 'hex'), worker_id, 0, 0 FROM "
+      "shard");
+  Get("UPDATE nar SET shard_id = (SELECT max(id) FROM shard) WHERE file = '" +
+      DemoIndex::FileOf(0) + "'");
+  index_.Add({.name = "demo-2", .published = {0, 1, 10}, .submitted_at = "2026-11-05T12:00:00Z"});
+  const RescanReport report = MustRun(true);
+  EXPECT_EQ(Found(report, "place"), 0U) << "a place that is lost contradicts nothing";
+  EXPECT_EQ(States(), " published, 1 published, 10 published");
+  EXPECT_EQ(
+      Get("SELECT string_agg(right(n.file, 6) || ' ' || n.state || ' ' || (n.shard_id = (SELECT "
+          "max(id) FROM shard)) || ' ' || (n.lost_shard_id IS NOT NULL) || ' ' || n.needed, "
+          "', ' ORDER BY n.file) FROM nar n WHERE file = '" +
+          DemoIndex::FileOf(0) + "'"),
+      "00.nar stored true false true")
+      << "what was repaired stays where it is";
+  EXPECT_EQ(
+      Get("SELECT state || ' ' || (shard_id IS NULL) || ' ' || (lost_shard_id IS NOT NULL) || "
+          "' ' || needed FROM nar WHERE file = '" +
+          DemoIndex::FileOf(10) + "'"),
+      "wanted true true true")
+      << "published in the index, held by nobody: it is to be fetched";
+}
+
+TEST_F(RescanTest, ARemovalThatWasPlannedBeforeTheCopyTakesNothingOutThatIsTakenInAgain) {
+  const DemoRelease old_release{.published = {0, 1, 2, 3}};
+  index_.Add(old_release);
+  MustRun();
+  Get("INSERT INTO publish_batch (batch) VALUES (1), (2)");
+  Get("INSERT INTO publish_operation (batch, ordinal, kind, path) VALUES (1, 1, 'remove', '" +
+      DemoIndex::NarInfoPathOf(3) + "'), (2, 1, 'remove', '" + DemoIndex::LinkPathOf(3) +
+      "'), (2, 2, 'remove', '/channels/demo/demo-1/manifest.json')");
+  Get("UPDATE path SET state = 'stored', batch = NULL, watched = false WHERE hash = '" +
+      DemoIndex::HashOf(3) + "'");
+  Get("UPDATE release SET state = 'retiring', settled_at = NULL");
+  index_.Add({.name = "demo-2", .published = {0, 1, 2, 3}, .submitted_at = "2026-11-05T12:00:00Z"});
+  const RescanReport report = MustRun(true);
+  EXPECT_EQ(Found(report, "leaving"), 1U);
+  EXPECT_EQ(States(), " published, 1 published, 2 published, 3 published");
+  EXPECT_EQ(Get("SELECT string_agg(batch || ' ' || path, ', ') FROM publish_operation"),
+            "1 /channels/demo/demo-1/manifest.json");
+  EXPECT_EQ(Get("SELECT string_agg(batch::text, ',') FROM publish_batch"), "1");
+}
+
+TEST_F(RescanTest, WhatWasPlannedBeforeTheCopyIsNotPutWithoutWhatItRefersTo) {
+  const DemoRelease old_release{.published = {0, 1, 2, 3}};
+  index_.Add(old_release);
+  MustRun();
+  Get("INSERT INTO publish_batch (batch) VALUES (1)");
+  Get("INSERT INTO publish_operation (batch, ordinal, kind, path, narinfo_id) SELECT 1, 1, "
+      "'put_narinfo', '" +
+      DemoIndex::NarInfoPathOf(3) + "', narinfo_id FROM path WHERE hash = '" +
+      DemoIndex::HashOf(3) + "'");
+  Get("UPDATE path SET batch = 1 WHERE hash = '" + DemoIndex::HashOf(3) + "'");
+  Get("UPDATE nar SET linked_batch = 1 WHERE file = '" + DemoIndex::FileOf(3) + "'");
+  Get("UPDATE release SET state = 'mirroring', settled_at = NULL, settle_batch = 1");
+  // Both have left since, with the release.
+  index_.Remove(old_release, {2, 3});
+  index_.Add({.name = "demo-2", .published = {0, 1}, .submitted_at = "2026-11-05T12:00:00Z"});
+  const RescanReport report = MustRun(true);
+  EXPECT_EQ(Found(report, "vanished"), 1U);
+  EXPECT_EQ(States(), " published, 1 published, 2 stored, 3 stored");
+  EXPECT_EQ(Get("SELECT count(*) FROM publish_operation"), "0");
+  EXPECT_EQ(Get("SELECT count(*) FROM publish_batch"), "0");
+  EXPECT_EQ(Get("SELECT linked_batch IS NULL FROM nar WHERE file = '" + DemoIndex::FileOf(3) + "'"),
+            "t");
+  EXPECT_EQ(Get("SELECT state || ' ' || plan_phase || ' ' || (settle_batch IS NULL) FROM release "
+                "WHERE name = 'demo-1'"),
+            "mirroring 0 true")
+      << "the release at work is planned again, so that its paths look for what they wait for";
+}
+
 TEST_F(RescanTest, ABlockedPathIsReadWhenItsCauseHeals) {
   index_.Add({.published = {0, 1}, .missing = 8, .blocked = 9});
   MustRun();
