@@ -87,14 +87,15 @@ ON CONFLICT DO NOTHING
 SELECT s.hash, s.name AS listed_name, p.name AS known_name,
        EXISTS (SELECT FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id = p.id AND rp.is_root)
        OR EXISTS (SELECT FROM stage_root o WHERE o.hash = s.hash AND o.name = p.name) AS in_this_release
-FROM stage_root s JOIN path p ON p.hash = s.hash
+FROM stage_root s CROSS JOIN LATERAL (SELECT p.id, p.name FROM path p WHERE p.hash = s.hash OFFSET 0) p
 WHERE p.name <> s.name
 ORDER BY s.hash LIMIT 20
 
 -- name: InsertRoots
 WITH row AS (
     INSERT INTO release_path (release_id, path_id, is_root)
-    SELECT DISTINCT $1::bigint, p.id, true FROM stage_root s JOIN path p ON p.hash = s.hash
+    SELECT DISTINCT $1::bigint, p.id, true
+    FROM stage_root s CROSS JOIN LATERAL (SELECT p.id FROM path p WHERE p.hash = s.hash OFFSET 0) p
     ON CONFLICT (release_id, path_id) DO UPDATE SET is_root = true
     RETURNING path_id, xmax = 0 AS is_new
 ), queued AS (

@@ -33,6 +33,7 @@ void Mirror(const std::string& uri, int paths) {
   StoreRig rig(uri);
   Sql(uri, "ANALYZE");
   rig.expand_limit = rig.frontier_limit = 500;
+  rig.root_batch = kChunkPaths;
   coordinator::JobLimits limits;
   limits.job_nars_max = kChunkPaths;
   rig.synchronizer = std::make_unique<coordinator::PgSynchronizer>(
@@ -64,7 +65,8 @@ double ReadsPerPath(int paths) {
     std::this_thread::yield();
   }
   const std::string tables =
-      "WHERE relname IN ('release_frontier', 'plan_work', 'plan_ready', 'path', 'path_reference')";
+      "WHERE relname IN ('release_frontier', 'plan_work', 'plan_ready', 'path', 'path_reference', "
+      "'release_path', 'release_nar', 'nar')";
   const std::string reads =
       Sql(uri, "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables " + tables +
                    ") + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes " + tables + ")");

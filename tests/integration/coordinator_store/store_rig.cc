@@ -94,7 +94,11 @@ ReleaseId StoreRig::SubmitRoots(const FakeUpstream& upstream, const std::vector<
   for (const int path : paths) {
     roots.push_back({HashOf(path), upstream[static_cast<std::size_t>(path)].name});
   }
-  Must(releases->AddListRoots(release, roots));
+  for (std::span<const PathName> left = roots; !left.empty();) {
+    const std::size_t batch = std::min(left.size(), root_batch);
+    Must(releases->AddListRoots(release, left.first(batch)));
+    left = left.subspan(batch);
+  }
   const Submitted named = Must(releases->NameList(release, release_name, submission));
   if (!named.existed) {
     Walk(release, upstream);

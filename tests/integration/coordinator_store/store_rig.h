@@ -77,6 +77,7 @@ struct StoreRig {
   // Of one step of a walk.
   std::size_t expand_limit = 3;
   std::size_t frontier_limit = 10;
+  std::size_t root_batch = 5'000;
 };
 
 // A worker that keeps its data directory over restarts.

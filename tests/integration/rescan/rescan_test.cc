@@ -359,7 +359,7 @@ TEST_F(RescanTest, WhatLiesInAShardThatTheOlderDatabaseKnowsAsLostIsWantedAgain)
           "max(id) FROM shard)) || ' ' || (n.lost_shard_id IS NOT NULL) || ' ' || n.needed, "
           "', ' ORDER BY n.file) FROM nar n WHERE file = '" +
           DemoIndex::FileOf(0) + "'"),
-      "00.nar stored true false true")
+      "00.nar stored true false")
       << "what was repaired stays where it is";
   EXPECT_EQ(
       Get("SELECT state || ' ' || (shard_id IS NULL) || ' ' || (lost_shard_id IS NOT NULL) || "
