@@ -1,0 +1,2 @@
+# pkgs.hypercore-nixos, all programs.
+final: prev: { hypercore-nixos = (import ./packages.nix final).default; }
