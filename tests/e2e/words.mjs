@@ -395,12 +395,12 @@ export class Mirror {
     return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))
   }
 
-  // A gateway with nothing but the mirror's key and the addresses of peers. Has `get` and `channel` as this has.
+  // A gateway with nothing but the mirror's key and the addresses of peers. Has `get` and `channel` as this has, and its address.
   async farGateway (cache, peers, ...options) {
     const address = `127.0.0.1:${await freePort()}`
     this.#add('far-gateway', ['gateway', 'serve', '--listen', address, '--mirror', `hyper://${this.key}`, '--cache', cache,
       ...peers.flatMap((peer) => ['--peer', peer]), ...options]).start()
-    const far = { channel: this.channel, get: (url) => this.get(url, address) }
+    const far = { address, channel: this.channel, get: (url) => this.get(url, address) }
     await until('the gateway from afar answers', START_TIMEOUT_MS, () => far.get('/nix-cache-info').catch(() => null))
     return far
   }

@@ -129,6 +129,13 @@ test('the real programs take what the units say', () => {
   assert.equal(asked, 7)
 })
 
+test('the README\'s example is taken', () => {
+  const [, example] = fs.readFileSync(path.join(root, 'nix/README.md'), 'utf8').match(/services\.hypercore-nixos = (\{[^]*?\n {2}\});/)
+  const { services: units, wrong } = valueOf(configured(example))
+  assert.deepEqual(wrong, [])
+  assert.deepEqual(Object.keys(units).sort(), ['coordinator', 'gateway', 'index', 'worker-disk1'].map((name) => `hypercore-nixos-${name}`))
+})
+
 test('what is wrong is refused, and named', () => {
   const refused = {
     'an option that the program does not have': ['{ gateway.settings.prioritty = 30; gateway.enable = true; }', /settings\.prioritty' does not exist/],
