@@ -41,7 +41,8 @@ std::vector<std::string> ReadLines(const fs::path& file) {
 const std::vector<Source>& Sources() {
   static const std::vector<Source> sources = [] {
     std::vector<Source> found;
-    for (const char* top : {"libs", "coordinator", "worker", "gateway", "hyp", "tests", "bench"}) {
+    for (const char* top :
+         {"libs", "coordinator", "worker", "gateway", "hyp", "deploy", "tests", "bench"}) {
       if (!fs::exists(Root() / top)) {
         continue;
       }
