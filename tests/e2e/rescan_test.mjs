@@ -1,10 +1,10 @@
 // The database is gone, the drives are not. A rescan fills an empty one from the index drive with nothing asked of the
 // upstream, killed in the middle of every phase; then coordinator and workers go on as if nothing had happened. The same
-// with a database that is two releases old, and the index at a peer only.
+// with a database that is two releases old.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { DemoChannel, Mirror, Program, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, step, test, until } from './words.mjs'
 
 const LONG_MS = 60_000
 const STEPS_BETWEEN_KILLS = 4
@@ -69,9 +69,8 @@ test('rescan', async ({ scratch, owns }) => {
     fs.rmSync(to, { recursive: true, force: true })
     checkEqual('cp', spawnSync('cp', ['-a', from, to]).status, 0)
   }
-  let source = ['--index', indexDrive]
   const rescan = (words = [], environment = {}) => spawnSync(path.join(process.env.HNX_BIN_DIR, 'coordinator'),
-    ['rescan', ...source, '--data', data, '--trusted-public-keys', channel.info.public_key, '--json', ...words],
+    ['rescan', '--index', indexDrive, '--data', data, '--trusted-public-keys', channel.info.public_key, '--json', ...words],
     { encoding: 'utf8', env: { ...process.env, ...environment } })
   // Killed again and again, some steps after it began, until it comes to its end.
   const rescanKilled = (words = []) => {
@@ -161,30 +160,18 @@ test('rescan', async ({ scratch, owns }) => {
   checkEqual('NARs fetched', [...fetched].filter((url) => !failed.has(url)).sort(), [...new Set(fresh)].sort())
   await compareWithUpstream(mirror, third)
 
-  step('a database from before the second release, the index at a peer only, and the same')
+  step('a database from before the second release, and the same')
   const newest = facts()
   const newestManifests = await manifests(3)
   const lastLength = mirror.status().index_length
   await stopAll()
   copyData(old, data)
   const askedThen = requests()
-  const holder = path.join(scratch, 'holder')
-  fs.mkdirSync(path.join(holder, 'drives'), { recursive: true })
-  copyData(indexDrive, path.join(holder, 'drives', mirror.indexId))
-  const address = `127.0.0.1:${await freePort()}`
-  const peer = owns(new Program('holder', ['hyp', 'seed', `hyper://${mirror.key}`, '--sparse', '--swarm', 'off', '--listen', address,
-    '--data', holder], path.join(scratch, 'holder.log')))
-  source = ['--mirror', `hyper://${mirror.key}`, '--peer', address, '--cache', path.join(scratch, 'rescan-cache')]
-  peer.start()
-  const folderless = rescan(['--merge', '--dry-run'])
-  checkEqual(`the exit status of rescan --dry-run from a peer: ${folderless.stderr}`, folderless.status, 0)
-  checkEqual('the length of the index at the peer', JSON.parse(folderless.stdout).index_length, lastLength)
   const refused = rescan()
   check(refused.status === 1 && /--merge/.test(refused.stderr), `without --merge it is not refused: ${refused.stderr}`)
   const merged = rescanKilled(['--merge'])
   checkEqual(`the exit status of rescan --merge: ${merged.done.stderr}`, merged.done.status, 0)
   console.log(`killed ${merged.kills} times; ${merged.done.stdout.slice(0, 600)}`)
-  await peer.stop()
   await startAll()
   await until('the longer index is taken over', LONG_MS, () => mirror.status().index_length >= lastLength)
   checkFacts(facts(), newest)
