@@ -4,6 +4,8 @@
 #                                            gRPC and our messages for a target that depends on them.
 # CLI11 and <iostream> stay out: what they define at namespace level would be made again in each file.
 set(HNX_PRECOMPILED "${CMAKE_UNITY_BUILD}")
+# _FORTIFY_SOURCE warns where nothing is optimized.
+set(HNX_UNOPTIMIZED -O0 -U_FORTIFY_SOURCE)
 
 function(hnx_precompiled_headers name)
   cmake_parse_arguments(arg "" "" "HEADERS;DEPENDS" ${ARGN})
@@ -29,7 +31,7 @@ function(hnx_precompile target kind)
     string(APPEND kind _rpc)
   endif()
   if(kind MATCHES "^test")
-    target_compile_options(${target} PRIVATE -O0)
+    target_compile_options(${target} PRIVATE ${HNX_UNOPTIMIZED})
   endif()
   target_precompile_headers(${target} REUSE_FROM hnx_precompiled_${kind})
 endfunction()
@@ -48,7 +50,7 @@ if(HNX_PRECOMPILED)
     hnx_precompiled_headers(test HEADERS ${headers} ${test_headers} DEPENDS GTest::gmock GTest::gtest_main)
     hnx_precompiled_headers(test_rpc HEADERS ${headers} ${rpc_headers} ${test_headers}
       DEPENDS hnx_proto GTest::gmock GTest::gtest_main)
-    target_compile_options(hnx_precompiled_test PRIVATE -O0)
-    target_compile_options(hnx_precompiled_test_rpc PRIVATE -O0)
+    target_compile_options(hnx_precompiled_test PRIVATE ${HNX_UNOPTIMIZED})
+    target_compile_options(hnx_precompiled_test_rpc PRIVATE ${HNX_UNOPTIMIZED})
   endif()
 endif()
