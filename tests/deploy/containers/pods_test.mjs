@@ -1,6 +1,7 @@
 // The pods of the rendered chart, each container really run by podman: init containers, env, mounts, probes, and the end.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
+import http from 'node:http'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -128,13 +129,34 @@ async function startPods (pods) {
 
 const becomesReady = (pods) => Promise.all(pods.map((pod) => until(`${pod.name} is ready`, TIMEOUT_MS, () => pod.ready())))
 
+// A client that has got the beginning of the mirror's largest NAR, and reads the rest when it is told to: larger than what
+// sockets hold by themselves.
+async function slowClient (pod, channel) {
+  const { paths } = channel.expected()
+  const { url } = Object.values(paths).filter(({ status }) => status === 'published').reduce((one, other) => one.file_size > other.file_size ? one : other)
+  const wanted = channel.file(url)
+  const response = await new Promise((resolve, reject) => {
+    http.get({ host: pod.address, port: pod.portOf('http'), path: `/${url}`, agent: false }, resolve).on('error', reject)
+  })
+  checkEqual(`the status of ${url}`, response.statusCode, 200)
+  check(wanted.length > 1 << 20, `${url} is too small: ${wanted.length} bytes`)
+  response.pause()
+  return async () => {
+    check(pod.containers.get('gateway').running, `${pod.name} did not wait for ${url}`)
+    const pieces = []
+    for await (const piece of response) pieces.push(piece)
+    check(Buffer.concat(pieces).equals(wanted), `${url} broke off when ${pod.name} was told to end`)
+  }
+}
+
 // As kubelet ends a pod: what preStop says, SIGTERM to all containers, and SIGKILL when the time is up.
-async function terminate (pod) {
+async function terminate (pod, whileItEnds = async () => {}) {
   const begun = Date.now()
   await pause(pod.preStopSeconds * 1000)
   const containers = [...pod.containers.values()]
   for (const container of containers) container.signal('TERM')
   await until(`${pod.name} is not ready any more once it was told to end`, AT_ONCE_MS, async () => !await pod.ready())
+  await whileItEnds()
   const left = pod.graceSeconds * 1000 - (Date.now() - begun)
   for (const container of containers) checkEqual(`the exit status of ${container.name}`, await container.ended(`${container.name} ends within its grace`, left), 0)
   console.log(`${pod.name} ended in ${((Date.now() - begun) / 1000).toFixed(1)} s of ${pod.graceSeconds}`)
@@ -203,6 +225,8 @@ await test('pods', async ({ scratch, owns }) => {
   await coordinators(world)
   await mirrorWithDeath(world)
   await substituteAndTest(world)
-  step('each pod that is told to end does so within its grace')
-  for (const pod of world.pods('gateway', 'worker', 'index', 'coordinator')) await terminate(pod)
+  step('each pod that is told to end does so within its grace; a NAR that is on its way arrives')
+  const [first, ...others] = world.pods('gateway', 'worker', 'index', 'coordinator')
+  await terminate(first, await slowClient(first, world.channel))
+  for (const pod of others) await terminate(pod)
 })
