@@ -1,10 +1,13 @@
 #include "coordinator/doctor.h"
 
+#include <array>
 #include <filesystem>
 #include <iostream>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include "access/access_checks.h"
 #include "cli/checkup.h"
 #include "cli/host_checks.h"
 #include "cli/json_text.h"
@@ -105,6 +108,17 @@ Result<void> CheckUpstreams(cli::Checkup& checkup, const DoctorOptions& options,
   return {};
 }
 
+// What callers on other machines would have in --coordinator.
+std::string NameOf(const std::string& listen) {
+  const std::string host = listen.substr(0, listen.rfind(':'));
+  const bool all = host == "0.0.0.0" || host == "[::]";
+  std::array<char, 256> name{};
+  if (all && ::gethostname(name.data(), name.size() - 1) == 0) {
+    return name.data();
+  }
+  return host.starts_with("[") ? host.substr(1, host.size() - 2) : host;
+}
+
 }  // namespace
 
 void AddDoctorOptions(CLI::App& command, DoctorOptions& options) {
@@ -120,7 +134,8 @@ void AddDoctorOptions(CLI::App& command, DoctorOptions& options) {
 cli::ExitCode RunDoctor(const DoctorOptions& options) {
   cli::Checkup checkup;
   cli::CheckFolder(checkup, options.serve.data, options.disk_free_min, "--disk-free-min");
-  const bool runs = CheckListen(checkup, options.serve.listen);
+  const bool runs = CheckListen(checkup, options.serve.listen, options.serve.access);
+  access::CheckServer(checkup, options.serve.access, NameOf(options.serve.listen), Clock::Real());
   if (!options.serve.listen_http.empty()) {
     CheckListenHttp(checkup, options.serve.listen_http, runs);
   }

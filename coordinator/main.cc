@@ -4,6 +4,7 @@
 #include "cli/stop_signal.h"
 #include "coordinator/cli/client_commands.h"
 #include "coordinator/doctor.h"
+#include "coordinator/make_token.h"
 #include "coordinator/rescan/rescan_command.h"
 #include "coordinator/serve.h"
 
@@ -20,7 +21,8 @@ int main(int argc, char** argv) {
         return hnx::coordinator::Serve(serve_options, stop);
       },
       "coordinator serve --data /var/lib/hypercore-nixos\n"
-      "coordinator serve --database postgresql://mirror@db/mirror --listen 0.0.0.0:7070\n"
+      "coordinator serve --database postgresql://mirror@db/mirror --listen 0.0.0.0:7070 "
+      "--tls-cert tls/coordinator.crt --tls-key tls/coordinator.key --tls-ca tls/ca.crt\n"
       "coordinator serve --upstream https://cache.nixos.org --upstream "
       "'https://cache.example.org?trusted-public-keys=cache.example.org-1:BASE64'");
   hnx::coordinator::AddServeOptions(serve, serve_options);
@@ -44,6 +46,7 @@ int main(int argc, char** argv) {
       hnx::cli::kCheckingExits);
   hnx::coordinator::AddDoctorOptions(doctor, doctor_options);
 
+  hnx::coordinator::AddMakeTokenCommand(program);
   hnx::coordinator::AddRescanCommand(program);
   hnx::coordinator::AddClientCommands(program);
   return program.Main(argc, argv);

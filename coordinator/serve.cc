@@ -17,6 +17,8 @@
 #include "coordinator/page/overview_service.h"
 #include "coordinator/page/status_server.h"
 #include "coordinator/rpc/coordinator_service.h"
+#include "coordinator/rpc/method_roles.h"
+#include "coordinator/rpc/worker_door.h"
 #include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/store/pg_audit.h"
 #include "coordinator/store/pg_budget_store.h"
@@ -32,6 +34,7 @@
 #include "coordinator/walk/walker.h"
 #include "http/redirect_rules.h"
 #include "nix/cache_info.h"
+#include "rpc/door.h"
 #include "rpc/server.h"
 
 namespace hnx::coordinator {
@@ -98,6 +101,8 @@ ChannelResolverOptions ChannelOptions(ChannelResolverOptions options,
 }
 
 Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
+  HNX_ASSIGN_OR_RETURN(const auto door,
+                       rpc::Door::Make(options.access, options.listen, RolesOfMethod));
   HNX_ASSIGN_OR_RETURN(const UpstreamSet upstreams,
                        UpstreamSet::Parse(options.upstreams, options.trusted_public_keys));
   HNX_ASSIGN_OR_RETURN(const Database database, OpenDatabase(options.database, options.data));
@@ -163,11 +168,13 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
     HNX_TRY(channel_store.FollowNamed(channel));
   }
 
+  door->OnRefusal([&metrics](auto method, auto code) { metrics.CountRefusal(method, code); });
+  WorkerDoor worker_door(*door, pool);
   WorkerGateway worker_gateway(
-      synchronizer, publish_store, scrub_store,
+      synchronizer, publish_store, scrub_store, worker_door,
       {.lease = options.jobs.lease, .download_rate_max = options.download_rate_max});
   CoordinatorService coordinator_service(
-      release_store, control_store,
+      release_store, control_store, *door,
       {.catalog = release_catalog,
        .channels = channel_store,
        .retirement = retire_store,
@@ -178,10 +185,12 @@ Result<void> RunServer(const ServeOptions& options, cli::StopSignal& stop) {
        .audit = audit},
       {.upstream = upstream, .max_missing = options.max_missing});
   HNX_ASSIGN_OR_RETURN(const auto server,
-                       rpc::Server::Start(options.listen, {&worker_gateway, &coordinator_service},
-                                          [&metrics](auto method, auto code, auto took) {
-                                            metrics.ObserveCall(method, code, took);
-                                          }));
+                       rpc::Server::Start(
+                           options.listen, {&worker_gateway, &coordinator_service},
+                           [&metrics](auto method, auto code, auto took) {
+                             metrics.ObserveCall(method, code, took);
+                           },
+                           door));
   std::unique_ptr<StatusServer> status;
   if (!options.listen_http.empty()) {
     HNX_ASSIGN_OR_RETURN(status, StatusServer::Start(options.listen_http, overview, overview_store,

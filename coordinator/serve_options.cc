@@ -14,6 +14,7 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   cli::AddOption(command, "--data", options.data, "Directory for what this program keeps");
   cli::AddOption(command, "--listen", options.listen,
                  "Address for workers and clients; port 0 takes a free one");
+  access::AddServerAccess(command, options.access);
   cli::AddOption(
       command, "--database", options.database,
       "PostgreSQL to use (postgresql://...); without it a private one runs below --data");

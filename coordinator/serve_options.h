@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "access/access_options.h"
 #include "coordinator/channel/channel_resolver.h"
 #include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/store/pg_job_table.h"
@@ -22,6 +23,7 @@ namespace hnx::coordinator {
 struct ServeOptions {
   std::string data = "./coordinator-data";
   std::string listen = "127.0.0.1:7070";
+  access::ServerAccess access;
   std::string database;  // empty: a private PostgreSQL below `data`
   bool no_migrate = false;
   std::vector<std::string> upstreams{"https://cache.nixos.org"};  // upstream_set.h

@@ -65,6 +65,7 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
       "Tell the mirror's coordinator, HOST:PORT, once a minute how often which narinfo "
       "was asked for, and nothing of who asked; a mirror with a --budget follows it. Any "
       "of several will do. Default: nobody is told");
+  access::AddClientAccess(app, options.access);
 }
 
 Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& options) {

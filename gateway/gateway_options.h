@@ -11,6 +11,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "access/access_options.h"
 #include "base/result.h"
 #include "hyper/drive/drive_key.h"
 #include "nix/trusted_keys.h"
@@ -46,6 +47,7 @@ struct GatewayOptions {
   std::uint64_t index_cache_bytes = std::uint64_t{64} << 20;
   // HOST:PORT of the mirror's coordinators, which are told what is asked for; empty: nobody is.
   std::vector<std::string> coordinators;
+  access::ClientAccess access;  // of calls to them
 };
 
 void AddGatewayOptions(CLI::App& app, GatewayOptions& options);

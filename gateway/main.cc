@@ -74,7 +74,7 @@ cli::ExitCode Serving::Run(cli::StopSignal& stop, const std::function<void()>& b
   const auto log = Log("gateway");
   std::unique_ptr<HitReporter> reporter;
   if (!options_.coordinators.empty()) {
-    auto send = MakeHitSender(options_.coordinators);
+    auto send = MakeHitSender(options_.coordinators, options_.access);
     if (!send) {
       log->error("{}", send.error().message);
       return cli::ExitCode::kUsage;

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 
+#include "access/access_checks.h"
 #include "base/file.h"
 #include "cli/checkup.h"
 #include "cli/host_checks.h"
@@ -28,22 +29,29 @@ namespace pb = hypercore_nixos::v1;
 
 constexpr std::chrono::milliseconds kAnswerWithin{5'000};
 
-void CheckCoordinators(cli::Checkup& checkup, const std::vector<std::string>& endpoints) {
+void CheckCoordinators(cli::Checkup& checkup, const WorkerOptions& options) {
+  const std::vector<std::string>& endpoints = options.endpoints;
+  const auto credentials = rpc::ClientCredentials::Make(options.access, endpoints);
+  if (!credentials.has_value()) {
+    return;  // was told by CheckClient
+  }
   std::vector<std::string> silent;
   std::string why;
   for (const std::string& endpoint : endpoints) {
-    const auto stub = pb::Coordinator::NewStub(rpc::MakeChannel(endpoint));
+    const auto stub = pb::Coordinator::NewStub(rpc::MakeChannel(endpoint, **credentials));
     const auto context = rpc::MakeContext(kAnswerWithin);
     pb::Status answer;
     const grpc::Status status = stub->GetStatus(context.get(), pb::GetStatusRequest(), &answer);
-    if (!status.ok()) {
+    // Let in and known as a worker, for whom this call is not.
+    if (!status.ok() && status.error_code() != grpc::StatusCode::PERMISSION_DENIED) {
       silent.push_back(endpoint);
       why = status.error_message();
     }
   }
   const std::string remedy =
       "start `coordinator serve` there with a --listen that this machine reaches, correct "
-      "--coordinator, or see firewalls in between";
+      "--coordinator, see firewalls in between, or whether both sides speak TLS and believe each "
+      "other's authority (docs/TLS.md)";
   if (silent.size() == endpoints.size()) {
     checkup.Fault("coordinator",
                   fmt::format("none answers at {} ({})", fmt::join(silent, ", "), why), remedy);
@@ -135,7 +143,15 @@ cli::ExitCode RunDoctor(DoctorOptions options) {
   cli::CheckFolder(checkup, options.run.data, options.run.disk_reserve, "--disk-reserve");
   const bool runs = CheckLock(checkup, options.run.data);
   CheckIndexKey(checkup, options.run);
-  CheckCoordinators(checkup, options.run.endpoints);
+  std::vector<access::Role> roles;
+  if (options.run.role_mirror) {
+    roles.push_back(access::Role::kWorker);
+  }
+  if (options.run.role_index) {
+    roles.push_back(access::Role::kIndex);
+  }
+  access::CheckClient(checkup, options.run.access, roles, Clock::Real());
+  CheckCoordinators(checkup, options.run);
   CheckPort(checkup, "listen-peers", options.run.peers.listen, runs);
   CheckPort(checkup, "listen-metrics", options.run.listen_metrics, runs);
   if (options.json) {

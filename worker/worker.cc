@@ -30,11 +30,12 @@ constexpr std::chrono::minutes kAnswerAgeMax{1};
 
 class RunningWorker final : public Worker {
  public:
-  RunningWorker(WorkerOptions options, std::unique_ptr<DataDirectory> data)
+  RunningWorker(WorkerOptions options, std::unique_ptr<DataDirectory> data,
+                std::unique_ptr<LeaseClient> coordinator)
       : options_(std::move(options)),
         data_(std::move(data)),
         disk_(data_->root(), options_.disk_reserve),
-        coordinator_(MakeGrpcLeaseClient(options_.endpoints)),
+        coordinator_(std::move(coordinator)),
         jobs_([this] { WakeSynchronizer(); }),
         shard_environment_{*data_,
                            jobs_,
@@ -345,10 +346,11 @@ class RunningWorker final : public Worker {
 Result<std::unique_ptr<Worker>> Worker::Start(
     const WorkerOptions& options, std::function<void(EndReason, const std::string&)> on_end,
     std::function<bool()> stopping) {
+  HNX_ASSIGN_OR_RETURN(auto coordinator, MakeGrpcLeaseClient(options.endpoints, options.access));
   HNX_ASSIGN_OR_RETURN(auto data, DataDirectory::Open(options.data));
   Log("worker")->info("worker {} ({}), incarnation {}", data->worker_id(), options.name,
                       data->incarnation());
-  auto worker = std::make_unique<RunningWorker>(options, std::move(data));
+  auto worker = std::make_unique<RunningWorker>(options, std::move(data), std::move(coordinator));
   HNX_TRY(worker->Run(std::move(on_end), std::move(stopping)));
   return worker;
 }

@@ -55,6 +55,7 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
   cli::AddOption(app, "--coordinator", options.coordinators,
                  "HOST:PORT of the coordinator; again, or with commas, for more: they are tried in "
                  "turn (default: 127.0.0.1:7070)");
+  access::AddClientAccess(app, options.access);
   cli::AddOption(app, "--role", options.roles,
                  "mirror (append NARs to shards), index (publish), or both; default mirror");
   cli::AddOption(app, "--index-key-file", options.index_key_file,
@@ -128,6 +129,7 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
 Result<void> Complete(WorkerOptions* options) {
   HNX_ASSIGN_OR_RETURN(options->endpoints, rpc::ParseEndpoints(fmt::format(
                                                "{}", fmt::join(options->coordinators, ","))));
+  HNX_TRY(access::CheckClientAccess(options->access, options->endpoints));
   HNX_TRY(ReadRoles(options));
   if (!options->role_index &&
       (!options->index_holders.empty() || options->accept_length >= 0 || options->index_from_log)) {

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "access/access_options.h"
 #include "base/result.h"
 #include "worker/grace_period.h"
 #include "worker/peers/peer_server.h"
@@ -24,6 +25,7 @@ inline constexpr std::uint64_t kDiskReserveDefault = std::uint64_t{2} << 30;
 struct WorkerOptions {
   std::string data;
   std::vector<std::string> coordinators{"127.0.0.1:7070"};  // each may be several, with commas
+  access::ClientAccess access;                              // of calls to them
   std::vector<std::string> roles;  // each "mirror", "index" or both with a comma
   std::string index_key_file;
   std::vector<std::string> index_holders;  // HOST:PORT each

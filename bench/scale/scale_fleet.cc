@@ -92,7 +92,8 @@ class Tally {
 };
 
 void Work(const Flags& flags, int number, Tally& tally) {
-  const auto stub = pb::WorkerGateway::NewStub(rpc::MakeChannel(flags.coordinator));
+  const auto stub = pb::WorkerGateway::NewStub(
+      rpc::MakeChannel(flags.coordinator, *rpc::ClientCredentials::Plain()));
   SimulatedWorker worker(flags.seed * 1'000 + static_cast<std::uint64_t>(number),
                          "simulated-" + std::to_string(number));
   while (!tally.done()) {

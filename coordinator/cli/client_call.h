@@ -35,7 +35,7 @@ inline Error ExplainFailure(const grpc::Status& status, const std::string& what,
   if (IsAway(status)) {
     error.message = fmt::format(
         "no coordinator answers at {} ({}); start one with `coordinator serve`, or name another "
-        "with --coordinator HOST:PORT",
+        "with --coordinator HOST:PORT, or see docs/TLS.md if it is locked",
         endpoint, error.message);
   }
   return error.Annotate(what);

@@ -32,6 +32,7 @@ void AddClientOptions(CLI::App& command, ClientOptions& options) {
   cli::AddOption(command, "--coordinator", options.coordinators,
                  "Where the coordinator listens, HOST:PORT; again, or with commas, for more: they "
                  "are tried in turn (default: 127.0.0.1:7070)");
+  access::AddClientAccess(command, options.access);
   cli::AddFlag(command, "--json", options.json, "Print JSON, one object a line");
   cli::AddDuration(command, "--patience", options.patience,
                    "How long to wait for a coordinator that went away while watching");
@@ -49,7 +50,9 @@ std::string JoinEndpoints(const std::vector<std::string>& endpoints) {
 
 Result<CoordinatorClient> CoordinatorClient::Create(const ClientOptions& options) {
   HNX_ASSIGN_OR_RETURN(auto endpoints, rpc::ParseEndpoints(JoinEndpoints(options.coordinators)));
-  return CoordinatorClient(options, std::make_shared<rpc::FailoverChannels>(std::move(endpoints)));
+  HNX_ASSIGN_OR_RETURN(auto credentials, rpc::ClientCredentials::Make(options.access, endpoints));
+  return CoordinatorClient(options, std::make_shared<rpc::FailoverChannels>(
+                                        std::move(endpoints), std::move(credentials)));
 }
 
 bool CoordinatorClient::NextCoordinator(std::size_t first) {

@@ -11,6 +11,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "access/access_options.h"
 #include "base/result.h"
 #include "cli/exit_code.h"
 #include "hypercore_nixos/v1/coordinator.grpc.pb.h"
@@ -22,12 +23,13 @@ namespace pb = ::hypercore_nixos::v1;
 
 struct ClientOptions {
   std::vector<std::string> coordinators{"127.0.0.1:7070"};  // each may be several, with commas
+  access::ClientAccess access;
   bool json = false;
   // How long an unreachable coordinator is waited for, once it had answered.
   std::chrono::milliseconds patience{600'000};
 };
 
-// --coordinator, --json, --patience
+// --coordinator, --json, --patience, and those of access_options.h
 void AddClientOptions(CLI::App& command, ClientOptions& options);
 
 // "a:1", "b:2,c:3" -> "a:1,b:2,c:3"

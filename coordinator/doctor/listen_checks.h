@@ -3,12 +3,15 @@
 
 #include <string>
 
+#include "access/access_options.h"
 #include "cli/checkup.h"
 
 namespace hnx::coordinator {
 
-// Adds "listen". True: a coordinator answers there.
-bool CheckListen(cli::Checkup& checkup, const std::string& address);
+// Adds "listen": whether the port is free, and the door not open to a network. True: a coordinator
+// answers there.
+bool CheckListen(cli::Checkup& checkup, const std::string& address,
+                 const access::ServerAccess& access);
 
 // Adds "listen-http"; with a coordinator that runs it may be that one's.
 void CheckListenHttp(cli::Checkup& checkup, const std::string& address, bool coordinator_runs);

@@ -8,7 +8,9 @@ namespace hnx::coordinator {
 
 // Who asked for something. Without a peer it is this program itself, and nothing is recorded.
 struct Caller {
-  std::string who{};   // "user@host", as the client says of itself: not proven
+  // "NAME (user@host)": what its certificate or token proves, and what the client says of itself;
+  // the latter alone if nothing is proven.
+  std::string who{};
   std::string peer{};  // where the call came from
 };
 

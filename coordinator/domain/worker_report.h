@@ -130,6 +130,8 @@ struct WorkerReport {
   std::string failure_domain{};
   std::string peer_address{};  // empty: peers cannot dial it
   std::vector<CopyReport> copies{};
+  // What the call's certificate or token proves; empty: the door is open.
+  std::string identity{};
 };
 
 // Where a NAR lay in a shard that its writer lost.

@@ -289,6 +289,11 @@ void CoordinatorMetrics::ObserveCall(std::string_view method, std::string_view c
   call_seconds_.Observe({{"method", std::string(method)}}, Seconds(took));
 }
 
+void CoordinatorMetrics::CountRefusal(std::string_view method, std::string_view code) {
+  calls_.Add(
+      {{"method", std::string(method.empty() ? "unknown" : method)}, {"code", std::string(code)}});
+}
+
 void CoordinatorMetrics::Count(const SynchronizeNews& news) {
   jobs_leased_.Add(Number(news.jobs_leased));
   for (const auto& [kind, count] : news.failures) {

@@ -30,6 +30,8 @@ class CoordinatorMetrics {
   void ObserveTransaction(std::chrono::steady_clock::duration took);
   void ObserveCall(std::string_view method, std::string_view code,
                    std::chrono::steady_clock::duration took);
+  // Of a call that no handler saw; `method` empty: one that there is not.
+  void CountRefusal(std::string_view method, std::string_view code);
   void Count(const SynchronizeNews& news);
   void CountExpiredLeases(std::uint64_t leases);
 

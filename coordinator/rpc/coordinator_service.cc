@@ -62,13 +62,19 @@ Result<std::vector<std::string>> ReadPatterns(
 }
 
 CoordinatorService::CoordinatorService(PgReleaseStore& store, PgControlStore& control,
-                                       ReleaseStores stores, CoordinatorServiceOptions options)
+                                       const rpc::Door& door, ReleaseStores stores,
+                                       CoordinatorServiceOptions options)
     : store_(store),
       control_(control),
+      door_(door),
       stores_(stores),
       options_(std::move(options)),
       calls_("client-calls", kCallThreads, kCallQueueMax),
       watchers_("watchers", kWatchersMax, 1) {}
+
+Caller CoordinatorService::CallerOf(const grpc::CallbackServerContext& context) const {
+  return ReadCaller(context, door_.IdentityOf(context));
+}
 
 Result<NewRelease> CoordinatorService::ReadSubmission(const pb::Submission& submission) const {
   NewRelease release;

@@ -15,6 +15,7 @@
 #include "coordinator/store/pg_retire_store.h"
 #include "coordinator/store/pg_scrub_store.h"
 #include "hypercore_nixos/v1/coordinator.grpc.pb.h"
+#include "rpc/door.h"
 #include "rpc/handlers.h"
 #include "rpc/thread_pool.h"
 
@@ -44,9 +45,9 @@ struct CoordinatorServiceOptions {
 
 class CoordinatorService final : public hypercore_nixos::v1::Coordinator::CallbackService {
  public:
-  // The stores must outlive this object; the server must be stopped before it goes.
-  CoordinatorService(PgReleaseStore& store, PgControlStore& control, ReleaseStores stores,
-                     CoordinatorServiceOptions options);
+  // The stores and the door must outlive this object; the server must be stopped before it goes.
+  CoordinatorService(PgReleaseStore& store, PgControlStore& control, const rpc::Door& door,
+                     ReleaseStores stores, CoordinatorServiceOptions options);
 
   // Ends watchers, so that the server can stop.
   void StopWatching();
@@ -145,6 +146,8 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
                                        hypercore_nixos::v1::ReportHitsResponse* response) override;
 
  private:
+  // For the audit.
+  Caller CallerOf(const grpc::CallbackServerContext& context) const;
   Result<NewRelease> ReadSubmission(const hypercore_nixos::v1::Submission& submission) const;
   Result<Submitted> SubmitList(const NewRelease& release,
                                rpc::MessageReader<hypercore_nixos::v1::SubmitRequest>& in,
@@ -160,6 +163,7 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
 
   PgReleaseStore& store_;
   PgControlStore& control_;
+  const rpc::Door& door_;
   const ReleaseStores stores_;
   const CoordinatorServiceOptions options_;
   mutable Mutex stop_mutex_;

@@ -20,6 +20,7 @@ grpc::ServerUnaryReactor* WorkerGateway::ReportScrub(grpc::CallbackServerContext
                                                      pb::ScrubOrders* response) {
   return rpc::HandleUnary(calls_, context, [=, this]() -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const ScrubReport report, ScrubReportFromProto(*request));
+    HNX_TRY(door_.CheckOwner(*context, request->worker_id()));
     HNX_ASSIGN_OR_RETURN(const std::vector<ScrubOrder> orders, scrubs_.Report(report));
     for (const ScrubOrder& order : orders) {
       pb::ScrubOrder& message = *response->add_now();
@@ -45,6 +46,7 @@ grpc::ServerUnaryReactor* WorkerGateway::ListShardFiles(grpc::CallbackServerCont
       return InvalidArgument("list the files of a shard: a key of 32 bytes, safe names, at most " +
                              std::to_string(kShardFilesMax) + " of them");
     }
+    HNX_TRY(door_.CheckOwner(*context, request->worker_id()));
     HNX_ASSIGN_OR_RETURN(const ShardFiles files,
                          scrubs_.ListFiles(request->worker_id(), ToBytes(request->key()),
                                            request->after(), names, request->files_max()));

@@ -42,10 +42,11 @@ pb::PublishOperation StepToProto(PublishStep step) {
 }  // namespace
 
 WorkerGateway::WorkerGateway(PgSynchronizer& synchronizer, PgPublishStore& publish_store,
-                             PgScrubStore& scrubs, WorkerGatewayOptions options)
+                             PgScrubStore& scrubs, WorkerDoor& door, WorkerGatewayOptions options)
     : synchronizer_(synchronizer),
       publish_store_(publish_store),
       scrubs_(scrubs),
+      door_(door),
       options_(options),
       calls_("worker-calls", kCallThreads, kCallQueueMax),
       streams_("batch-streams", kStreamThreads, kStreamQueueMax) {}
@@ -53,16 +54,23 @@ WorkerGateway::WorkerGateway(PgSynchronizer& synchronizer, PgPublishStore& publi
 grpc::ServerUnaryReactor* WorkerGateway::Synchronize(grpc::CallbackServerContext* context,
                                                      const pb::SynchronizeRequest* request,
                                                      pb::SynchronizeResponse* response) {
-  return rpc::HandleUnary(calls_, context, [=, this] { return Handle(*request, *response); });
+  return rpc::HandleUnary(calls_, context,
+                          [=, this] { return Handle(*context, *request, *response); });
 }
 
-Result<void> WorkerGateway::Handle(const pb::SynchronizeRequest& request,
+Result<void> WorkerGateway::Handle(const grpc::CallbackServerContext& context,
+                                   const pb::SynchronizeRequest& request,
                                    pb::SynchronizeResponse& response) {
-  HNX_ASSIGN_OR_RETURN(const WorkerReport report, ReportFromProto(request));
-  HNX_ASSIGN_OR_RETURN(const DesiredState desired, synchronizer_.Synchronize(report));
-  DesiredToProto(desired, response);
+  HNX_ASSIGN_OR_RETURN(WorkerReport report, ReportFromProto(request));
+  HNX_TRY(door_.Identify(context, report));
+  const auto desired = synchronizer_.Synchronize(report);
+  if (!desired.has_value()) {
+    door_.TellRefusal(context, report.worker_id, desired.error());
+    return desired.error();
+  }
+  DesiredToProto(*desired, response);
   response.set_lease_ms(static_cast<std::uint32_t>(options_.lease.count()));
-  const auto next = desired.idle ? options_.idle_call : options_.busy_call;
+  const auto next = desired->idle ? options_.idle_call : options_.busy_call;
   response.set_next_call_ms(static_cast<std::uint32_t>(next.count()));
   response.set_download_rate_max(options_.download_rate_max);
   return {};

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "coordinator/rpc/worker_door.h"
 #include "coordinator/store/pg_publish_store.h"
 #include "coordinator/store/pg_scrub_store.h"
 #include "coordinator/store/pg_synchronizer.h"
@@ -23,9 +24,9 @@ struct WorkerGatewayOptions {
 
 class WorkerGateway final : public hypercore_nixos::v1::WorkerGateway::CallbackService {
  public:
-  // The stores must outlive this object; the server must be stopped before it goes.
+  // The stores and the door must outlive this object; the server must be stopped before it goes.
   WorkerGateway(PgSynchronizer& synchronizer, PgPublishStore& publish_store, PgScrubStore& scrubs,
-                WorkerGatewayOptions options);
+                WorkerDoor& door, WorkerGatewayOptions options);
 
   grpc::ServerUnaryReactor* Synchronize(
       grpc::CallbackServerContext* context, const hypercore_nixos::v1::SynchronizeRequest* request,
@@ -43,12 +44,14 @@ class WorkerGateway final : public hypercore_nixos::v1::WorkerGateway::CallbackS
       hypercore_nixos::v1::ListShardFilesResponse* response) override;
 
  private:
-  Result<void> Handle(const hypercore_nixos::v1::SynchronizeRequest& request,
+  Result<void> Handle(const grpc::CallbackServerContext& context,
+                      const hypercore_nixos::v1::SynchronizeRequest& request,
                       hypercore_nixos::v1::SynchronizeResponse& response);
 
   PgSynchronizer& synchronizer_;
   PgPublishStore& publish_store_;
   PgScrubStore& scrubs_;
+  WorkerDoor& door_;
   const WorkerGatewayOptions options_;
   rpc::ThreadPool calls_;
   rpc::ThreadPool streams_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "coordinator/store/pg_worker_identity.h"
 #include "coordinator/store/sql/statements_embedded.h"
 
 namespace hnx::coordinator {
@@ -15,6 +16,13 @@ Result<WorkerCall> FenceWorker(PgTransaction& transaction, const WorkerReport& r
     transaction.Exec(sql::kInsertWorker, report.worker_id, report.worker_name, incarnation, nonce);
     row = transaction.MaybeRow(sql::kLockWorker, report.worker_id);
     HNX_CHECK(row.has_value());
+  }
+  if (!report.identity.empty()) {
+    const auto pinned = (*row)["identity"].as<std::string>();
+    HNX_TRY(CheckPinnedIdentity(report.worker_name, pinned, report.identity));
+    if (pinned.empty()) {
+      transaction.Exec(sql::kPinWorker, report.worker_id, report.identity);
+    }
   }
   const auto known = (*row)["incarnation"].as<std::int64_t>();
   if (incarnation < known) {

@@ -15,6 +15,7 @@ enum class WorkerCall {
 
 // Locks the worker's row, so calls of one worker happen one after the other. kAborted: a newer
 // process of this worker exists, or another one with the same incarnation (a copied directory).
+// kPermissionDenied: the worker is pinned to another identity; the first one is pinned here.
 Result<WorkerCall> FenceWorker(PgTransaction& transaction, const WorkerReport& report);
 
 // What operators want of it.

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "access/access_options.h"
 #include "base/result.h"
 #include "base/service.h"
 #include "gateway/hits/hit_counter.h"
@@ -45,8 +46,10 @@ class HitReporter final : public LoopService {
   std::string trouble_;
 };
 
-// To any of the coordinators, over gRPC. kInvalidArgument: one is no HOST:PORT.
-Result<HitReporter::Send> MakeHitSender(const std::vector<std::string>& coordinators);
+// To any of the coordinators, over gRPC. kInvalidArgument: one is no HOST:PORT, or `access` is half
+// given; other errors name the file that is wrong.
+Result<HitReporter::Send> MakeHitSender(const std::vector<std::string>& coordinators,
+                                        const access::ClientAccess& access = {});
 
 // A name for this process.
 std::string MakeGatewayId();

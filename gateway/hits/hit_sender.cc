@@ -21,7 +21,8 @@ constexpr std::chrono::milliseconds kReportDeadline{3'000};
 
 }  // namespace
 
-Result<HitReporter::Send> MakeHitSender(const std::vector<std::string>& coordinators) {
+Result<HitReporter::Send> MakeHitSender(const std::vector<std::string>& coordinators,
+                                        const access::ClientAccess& access) {
   std::vector<std::string> endpoints;
   for (const std::string& coordinator : coordinators) {
     HNX_ASSIGN_OR_RETURN(const std::vector<std::string> parsed, rpc::ParseEndpoints(coordinator));
@@ -31,7 +32,9 @@ Result<HitReporter::Send> MakeHitSender(const std::vector<std::string>& coordina
     return InvalidArgument(fmt::format("--coordinator: give 1 to {} of them", rpc::kEndpointsMax));
   }
   // Shared: std::function wants what it holds to be copyable.
-  auto channels = std::make_shared<rpc::FailoverChannels>(std::move(endpoints));
+  HNX_ASSIGN_OR_RETURN(auto credentials, rpc::ClientCredentials::Make(access, endpoints));
+  auto channels =
+      std::make_shared<rpc::FailoverChannels>(std::move(endpoints), std::move(credentials));
   return HitReporter::Send([channels](const HitReport& report) -> Result<void> {
     pb::ReportHitsRequest request;
     request.set_gateway_id(report.gateway);

@@ -13,6 +13,7 @@
 #include <grpcpp/client_context.h>
 
 #include "base/result.h"
+#include "rpc/client_credentials.h"
 
 namespace hnx::rpc {
 
@@ -21,14 +22,17 @@ inline constexpr int kKeepaliveMs = 10'000;
 inline constexpr int kKeepaliveTimeoutMs = 5'000;
 inline constexpr int kReconnectMsMin = 200;
 inline constexpr int kReconnectMsMax = 2'000;
+// Headers of one call, together; a status message of kStatusMessageBytesMax fits, percent-encoded.
+inline constexpr int kMetadataBytesMax = 16 << 10;
 inline constexpr std::size_t kEndpointsMax = 16;
 
 // "HOST:PORT[,HOST:PORT...]"; an IPv6 address stands in brackets. kInvalidArgument names the part
 // that is wrong.
 Result<std::vector<std::string>> ParseEndpoints(std::string_view text);
 
-// Does not connect yet. Thread-safe as grpc::Channel is.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& endpoint);
+// Does not connect yet. Thread-safe as grpc::Channel is. `credentials` must outlive it.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& endpoint,
+                                           const ClientCredentials& credentials);
 
 // gRPC counts deadlines by the wall clock.
 std::chrono::system_clock::time_point DeadlineIn(std::chrono::milliseconds time);

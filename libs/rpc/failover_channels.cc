@@ -7,10 +7,12 @@
 
 namespace hnx::rpc {
 
-FailoverChannels::FailoverChannels(std::vector<std::string> endpoints) {
+FailoverChannels::FailoverChannels(std::vector<std::string> endpoints,
+                                   std::shared_ptr<const ClientCredentials> credentials)
+    : credentials_(std::move(credentials)) {
   HNX_CHECK(!endpoints.empty());
   for (std::string& endpoint : endpoints) {
-    auto channel = MakeChannel(endpoint);
+    auto channel = MakeChannel(endpoint, *credentials_);
     entries_.push_back({std::move(endpoint), std::move(channel)});
   }
 }

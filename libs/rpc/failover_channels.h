@@ -10,6 +10,7 @@
 #include <grpcpp/channel.h>
 
 #include "base/mutex.h"
+#include "rpc/client_credentials.h"
 
 namespace hnx::rpc {
 
@@ -22,7 +23,9 @@ class FailoverChannels {
   };
 
   // At least one endpoint.
-  explicit FailoverChannels(std::vector<std::string> endpoints);
+  explicit FailoverChannels(
+      std::vector<std::string> endpoints,
+      std::shared_ptr<const ClientCredentials> credentials = ClientCredentials::Plain());
 
   Current current() const HNX_EXCLUDES(mutex_);
   // Call number `failed.number` did not answer: go on with the next, unless another thread already
@@ -35,6 +38,7 @@ class FailoverChannels {
     std::shared_ptr<grpc::Channel> channel;
   };
 
+  const std::shared_ptr<const ClientCredentials> credentials_;
   std::vector<Entry> entries_;
   mutable Mutex mutex_;
   std::size_t current_ HNX_GUARDED_BY(mutex_) = 0;

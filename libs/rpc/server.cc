@@ -9,19 +9,38 @@
 #include "rpc/channel.h"
 
 namespace hnx::rpc {
+namespace {
+
+// On one connection; a caller has a handful.
+constexpr int kStreamsMax = 256;
+// From the TCP connection to the end of the handshake.
+constexpr int kHandshakeMsMax = 10'000;
+// A connection is opened anew after so long (running calls end first), so that a certificate that
+// has expired meanwhile, or whose authority was taken away, does not stay in for ever.
+constexpr int kLockedConnectionAgeMs = 3'600'000;
+
+}  // namespace
 
 Result<std::unique_ptr<Server>> Server::Start(const std::string& address,
                                               const std::vector<grpc::Service*>& services,
-                                              CallObserver observer) {
+                                              CallObserver observer, std::shared_ptr<Door> door) {
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  const bool locked = door != nullptr && !door->open();
+  builder.AddListeningPort(
+      address, locked ? door->MakeCredentials() : grpc::InsecureServerCredentials(), &port);
   // Two servers on one port would share its connections at random: refuse instead.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kKeepaliveMs / 2);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMsMax);
+  if (locked) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kLockedConnectionAgeMs);
+  }
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   builder.SetMaxSendMessageSize(kMessageBytesMax);
   for (grpc::Service* service : services) {
@@ -37,11 +56,11 @@ Result<std::unique_ptr<Server>> Server::Start(const std::string& address,
     return Unavailable(
         fmt::format("listen on {}: the address is in use or not of this machine", address));
   }
-  return std::unique_ptr<Server>(new Server(std::move(server), port));
+  return std::unique_ptr<Server>(new Server(std::move(door), std::move(server), port));
 }
 
-Server::Server(std::unique_ptr<grpc::Server> server, int port)
-    : server_(std::move(server)), port_(port) {}
+Server::Server(std::shared_ptr<Door> door, std::unique_ptr<grpc::Server> server, int port)
+    : door_(std::move(door)), server_(std::move(server)), port_(port) {}
 
 Server::~Server() {
   Stop(std::chrono::milliseconds(0));

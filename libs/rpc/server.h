@@ -11,16 +11,19 @@
 
 #include "base/result.h"
 #include "rpc/call_observer.h"
+#include "rpc/door.h"
 
 namespace hnx::rpc {
 
 class Server {
  public:
   // Listens on `address` ("127.0.0.1:7070"; port 0 takes a free one). The services must outlive the
-  // server. `observer` may be empty. kUnavailable: the address cannot be had.
+  // server. `observer` may be empty; without a door everybody is let in. kUnavailable: the address
+  // cannot be had.
   static Result<std::unique_ptr<Server>> Start(const std::string& address,
                                                const std::vector<grpc::Service*>& services,
-                                               CallObserver observer = {});
+                                               CallObserver observer = {},
+                                               std::shared_ptr<Door> door = nullptr);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -32,8 +35,9 @@ class Server {
   void Stop(std::chrono::milliseconds grace);
 
  private:
-  Server(std::unique_ptr<grpc::Server> server, int port);
+  Server(std::shared_ptr<Door> door, std::unique_ptr<grpc::Server> server, int port);
 
+  std::shared_ptr<Door> door_;  // outlives the server
   std::unique_ptr<grpc::Server> server_;
   int port_;
 };

@@ -19,7 +19,9 @@ namespace pb = hypercore_nixos::v1;
 
 class GrpcLeaseClient final : public LeaseClient {
  public:
-  explicit GrpcLeaseClient(std::vector<std::string> endpoints) : channels_(std::move(endpoints)) {}
+  GrpcLeaseClient(std::vector<std::string> endpoints,
+                  std::shared_ptr<const rpc::ClientCredentials> credentials)
+      : channels_(std::move(endpoints), std::move(credentials)) {}
 
   Result<pb::SynchronizeResponse> Synchronize(const pb::SynchronizeRequest& request) override {
     const Call call(*this, kSynchronizeDeadline);
@@ -123,8 +125,10 @@ class GrpcLeaseClient final : public LeaseClient {
 
 }  // namespace
 
-std::unique_ptr<LeaseClient> MakeGrpcLeaseClient(std::vector<std::string> endpoints) {
-  return std::make_unique<GrpcLeaseClient>(std::move(endpoints));
+Result<std::unique_ptr<LeaseClient>> MakeGrpcLeaseClient(std::vector<std::string> endpoints,
+                                                         const access::ClientAccess& access) {
+  HNX_ASSIGN_OR_RETURN(auto credentials, rpc::ClientCredentials::Make(access, endpoints));
+  return std::make_unique<GrpcLeaseClient>(std::move(endpoints), std::move(credentials));
 }
 
 }  // namespace hnx::worker

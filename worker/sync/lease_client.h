@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "access/access_options.h"
 #include "base/result.h"
 #include "hypercore_nixos/v1/coordinator.pb.h"
 
@@ -41,6 +42,8 @@ class LeaseClient {
 };
 
 // Over gRPC, with failover through several endpoints. Thread-safe.
-std::unique_ptr<LeaseClient> MakeGrpcLeaseClient(std::vector<std::string> endpoints);
+// Errors name the file of `access` that is wrong.
+Result<std::unique_ptr<LeaseClient>> MakeGrpcLeaseClient(std::vector<std::string> endpoints,
+                                                         const access::ClientAccess& access = {});
 
 }  // namespace hnx::worker

@@ -146,7 +146,7 @@ INSERT INTO release_delta (release_id, changes)
 SELECT rn.release_id, count(*) FROM flipped JOIN release_nar rn ON rn.nar_id = flipped.id GROUP BY rn.release_id
 
 -- name: ForgetWorker
-UPDATE worker SET forgotten_at = now() WHERE id = $1
+UPDATE worker SET forgotten_at = now(), identity = NULL WHERE id = $1
 
 -- name: CountLosses
 -- What the shards of worker $1 hold, and NARs and bytes that no copy holds.

@@ -1,7 +1,7 @@
 -- Who the workers are (pg_worker_table).
 
 -- name: LockWorker
-SELECT incarnation, nonce, sequence FROM worker WHERE id = $1 FOR UPDATE
+SELECT incarnation, nonce, sequence, coalesce(identity, '') AS identity FROM worker WHERE id = $1 FOR UPDATE
 
 -- name: InsertWorker
 INSERT INTO worker (id, name, incarnation, nonce) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING

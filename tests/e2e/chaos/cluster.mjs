@@ -55,7 +55,7 @@ export class Cluster extends Mirror {
     check(made.status === 0, `worker create-index-key: ${made.stderr}`)
     const { info } = this.channel
     for (const [n, host] of Cluster.COORDINATORS.entries()) {
-      this.#launch(host, host, ['coordinator', 'serve', '--data', path.join(this.dir, host), '--listen', this.addresses[n],
+      this.#launch(host, host, ['coordinator', 'serve', '--data', path.join(this.dir, host), '--listen', this.addresses[n], '--insecure',
         '--database', this.postgres.uri(), '--upstream', info.upstream, '--channel-url', info.channel_url,
         '--trusted-public-keys', info.public_key, ...this.coordinatorOptions])
       await until(`${host} answers`, START_TIMEOUT_MS, () => this.status(this.addresses[n]))

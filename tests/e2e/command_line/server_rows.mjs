@@ -13,6 +13,9 @@ export async function servers ({ commands, mirror, scratch, owns }) {
   await commands.run('coordinator migrate', ['--data', path.join(scratch, 'second'), '--dry-run'], 0)
   await commands.run('coordinator migrate', ['--database', database], 1)
 
+  await commands.run('coordinator make-token', ['viewer', 'victor'], 0)
+  await commands.run('coordinator make-token', ['root', 'victor'], 2)
+
   const gateway = ['--index', mirror.key, ...mirror.drives().flatMap((dir) => ['--drives', dir])]
   await commands.interrupt('gateway serve', [...gateway, '--listen', await free()], 0, listens, 'SIGTERM')
   await commands.run('gateway serve', [...gateway, '--listen', mirror.gatewayAddress], 1)

@@ -136,6 +136,43 @@ async function brokenWorkers (doctor, scratch, coordinator) {
   checkEqual(`its exit status, of ${JSON.stringify(well)}`, well.status, WELL)
 }
 
+// The door: certificates by the script that users run.
+async function brokenDoors (doctor, scratch, owns) {
+  const folder = path.join(scratch, 'tls')
+  const make = (...words) => {
+    const done = spawnSync(path.join(sourceDir, 'deploy/tls/make-certificates'), [folder, ...words], { encoding: 'utf8' })
+    check(done.status === 0, `make-certificates: ${done.stderr}`)
+  }
+  make('--coordinator', '127.0.0.1,localhost', '--worker', 'w1', '--viewer', 'v1', '--days', '-1', '--worker', 'late', '--days', '5', '--worker', 'soon')
+  const files = (who) => ({ 'tls-cert': path.join(folder, `${who}.crt`), 'tls-key': path.join(folder, `${who}.key`), 'tls-ca': path.join(folder, 'ca.crt') })
+  const port = await freePort()
+  await doctor.finds('a door that is open to a network', { listen: `0.0.0.0:${port}` }, { check: 'access', what: /--tls-cert, --tls-key and --tls-ca/, remedy: /TLS\.md/ })
+  await doctor.finds('a certificate for others', files('worker-w1'), { check: 'tls', what: /no subject alternative name/, remedy: /--coordinator/ })
+  await doctor.finds('a key of another', { ...files('coordinator'), 'tls-key': files('viewer-v1')['tls-key'] }, { check: 'tls', what: /not the certificate's/, remedy: /make-certificates/ })
+  const tokens = path.join(scratch, 'tokens')
+  fs.writeFileSync(tokens, 'operator alice\n', { mode: 0o600 })
+  await doctor.finds('a broken file of tokens', { 'tokens-file': tokens }, { check: 'tokens', what: /line 1: want ROLE NAME SHA256/, remedy: /make-token/ })
+
+  const listen = `127.0.0.1:${port}`
+  const locked = owns(new Program('locked', ['coordinator', 'serve', '--data', path.join(scratch, 'locked'), '--database', doctor.options.database, '--listen', listen,
+    ...Object.entries(files('coordinator')).flatMap(([name, value]) => [`--${name}`, value])], path.join(scratch, 'locked.log')))
+  locked.start()
+  await until('a coordinator serves by TLS', START_TIMEOUT_MS, () => locked.logTail().includes('serves workers'))
+  const running = await doctor.ask('coordinator', { ...doctor.options, listen, ...files('coordinator') })
+  checkEqual('a locked coordinator that runs', running.findings.filter(({ check: name }) => ['listen', 'tls'].includes(name)).map(({ what }) => /a coordinator answers|is for 127\.0\.0\.1/.test(what)), [true, true])
+
+  const worker = (who) => ({ data: path.join(scratch, 'locked-worker'), coordinator: listen, 'disk-reserve': '1', ...who && files(who) })
+  const well = await doctor.ask('worker', worker('worker-w1'))
+  checkEqual(`a worker that is let in: ${JSON.stringify(well)}`, well.status, WELL)
+  const finds = (words, options, finding) => doctor.finds(words, options, finding, 'worker')
+  await finds('a viewer\'s certificate', worker('viewer-v1'), { check: 'tls', what: /its roles are viewer/, remedy: /hypercore-nixos:ROLE:NAME/ })
+  await finds('a certificate that ends soon', worker('worker-soon'), { check: 'tls', level: 'warning', what: /expires on/, remedy: /without a restart/ })
+  await finds('a worker without TLS', worker(), { check: 'coordinator', what: /none answers/, remedy: /TLS/ })
+  const late = await doctor.ask('worker', worker('worker-late'))
+  checkEqual(`what is wrong with an expired certificate: ${JSON.stringify(late)}`, late.findings.filter(({ level }) => level === 'fault').map(({ check: name }) => name), ['tls', 'coordinator'])
+  await locked.stop()
+}
+
 test('doctor', async ({ scratch, owns }) => {
   fs.chmodSync(scratch, 0o755)
   const tls = makeCertificate(scratch)
@@ -160,6 +197,7 @@ test('doctor', async ({ scratch, owns }) => {
   await brokenDatabases(doctor, uri, server)
   await brokenUpstreams(doctor, tls, key, owns)
   await brokenHosts(doctor, scratch, owns)
+  await brokenDoors(doctor, scratch, owns)
 
   step('everything is well, with a coordinator and a worker at work')
   const { path: _, 'disk-free-min': __, ...serve } = options

@@ -70,8 +70,8 @@ class HandlersTest : public testing::Test {
  protected:
   EchoService service_;
   std::unique_ptr<Server> server_ = *Server::Start("127.0.0.1:0", {&service_});
-  std::unique_ptr<pb::Coordinator::Stub> stub_ =
-      pb::Coordinator::NewStub(MakeChannel("127.0.0.1:" + std::to_string(server_->port())));
+  std::unique_ptr<pb::Coordinator::Stub> stub_ = pb::Coordinator::NewStub(
+      MakeChannel("127.0.0.1:" + std::to_string(server_->port()), *ClientCredentials::Plain()));
 };
 
 TEST_F(HandlersTest, AnswersAUnaryCall) {
