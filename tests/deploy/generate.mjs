@@ -19,7 +19,7 @@ const end = '<!-- end of values -->'
 
 // What the chart says by itself, or by values of its own.
 const ofTheChart = {
-  coordinator: ['data', 'listen', 'listen-http', 'database', 'upstream', 'trusted-public-keys', 'channel-url', 'releases-host', 'proxy', 'ca-file', 'follow', 'copies', 'budget'],
+  coordinator: ['data', 'listen', 'insecure', 'listen-http', 'database', 'upstream', 'trusted-public-keys', 'channel-url', 'releases-host', 'proxy', 'ca-file', 'follow', 'copies', 'budget'],
   worker: ['data', 'coordinator', 'role', 'index-key-file', 'index-holder', 'accept-length', 'index-from-log', 'name', 'proxy', 'ca-file', 'grace', 'listen-metrics', 'listen-peers', 'advertise-peers', 'failure-domain', 'peer', 'swarm', 'swarm-program', 'swarm-bootstrap'],
   // The rest of the index's list is about NARs, which it has none of.
   index: ['data', 'coordinator', 'role', 'index-key-file', 'index-holder', 'accept-length', 'name', 'proxy', 'ca-file', 'grace', 'listen-metrics', 'listen-peers', 'advertise-peers', 'failure-domain', 'peer', 'swarm', 'swarm-program', 'swarm-bootstrap',
