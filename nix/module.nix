@@ -83,10 +83,12 @@ let
       StateDirectory = "hypercore-nixos-index";
       StateDirectoryMode = "0700";
       ReadWritePaths = [ "/run/hypercore-nixos" ];
-      LoadCredential = "mirror.key:${cfg.index.keyFile}";
+      LoadCredential = [ "mirror.key:${cfg.index.keyFile}" ]
+        ++ (if cfg.index.predecessorFile == null then [ ] else [ "mirror.key.predecessor:${cfg.index.predecessorFile}" ]);
       RuntimeDirectory = "hypercore-nixos-index";
       RuntimeDirectoryMode = "0700";
-      ExecStartPre = "${pkgs.coreutils}/bin/install -m 0400 %d/mirror.key %t/hypercore-nixos-index/mirror.key";
+      ExecStartPre = map (name: "${pkgs.coreutils}/bin/install -m 0400 %d/${name} %t/hypercore-nixos-index/${name}")
+        ([ "mirror.key" ] ++ (if cfg.index.predecessorFile == null then [ ] else [ "mirror.key.predecessor" ]));
     };
   };
   gatewayUnit = unit {
@@ -144,6 +146,11 @@ in
         type = lib.types.str;
         default = "/etc/hypercore-nixos/mirror.key";
         description = "The mirror's key, made with `worker create-index-key`; only root needs to read it.";
+      };
+      predecessorFile = lib.mkOption {
+        type = lib.types.nullOr lib.types.str;
+        default = null;
+        description = "The key's .predecessor file, for a mirror that replaces another.";
       };
       settings = settings worker "worker run";
       inherit environmentFile;

@@ -129,6 +129,14 @@ test('the real programs take what the units say', () => {
   assert.equal(asked, 7)
 })
 
+test('the mirror that is replaced is named by a file beside the key', () => {
+  const { services: units } = valueOf(configured('{ index = { enable = true; predecessorFile = "/etc/old.predecessor"; }; }'))
+  const { LoadCredential, ExecStartPre } = units['hypercore-nixos-index'].serviceConfig
+  assert.deepEqual(LoadCredential, ['mirror.key:/etc/hypercore-nixos/mirror.key', 'mirror.key.predecessor:/etc/old.predecessor'])
+  assert.deepEqual(ExecStartPre.map((line) => line.split(' ').slice(1).join(' ')),
+    ['mirror.key', 'mirror.key.predecessor'].map((name) => `-m 0400 %d/${name} %t/hypercore-nixos-index/${name}`))
+})
+
 test('the README\'s example is taken', () => {
   const [, example] = fs.readFileSync(path.join(root, 'nix/README.md'), 'utf8').match(/services\.hypercore-nixos = (\{[^]*?\n {2}\});/)
   const { services: units, wrong } = valueOf(configured(example))

@@ -1,7 +1,7 @@
 // Units of systemd: as text, and as {section: {key: [word, ...]}} with the words of a key in order of the alphabet.
 import fs from 'node:fs'
 
-const LISTS_IN_LINES = new Set(['SystemCallFilter'])
+const LISTS_IN_LINES = new Set(['SystemCallFilter', 'LoadCredential', 'ExecStartPre'])
 const word = (value) => value === true ? 'yes' : value === false ? 'no' : String(value)
 
 function lines (key, value) {
