@@ -36,7 +36,8 @@ test('systemd', async ({ scratch, owns }) => {
   const installed = spawnSync(path.join(sourceDir, 'deploy/systemd/install'), ['--bin', binDir, '--root', root], { encoding: 'utf8' })
   checkEqual(`install: ${installed.stderr}`, installed.status, 0)
   const keyFile = path.join(etc, 'hypercore-nixos/mirror.key')
-  const made = run('worker', 'create-index-key', keyFile)
+  const predecessor = '5f'.repeat(32)
+  const made = run('worker', 'create-index-key', keyFile, '--predecessor', predecessor)
   checkEqual(`create-index-key: ${made.stderr}`, made.status, 0)
   const [key] = made.stdout.match(/[0-9a-f]{64}/)
   fs.chmodSync(keyFile, 0o400)
@@ -56,6 +57,10 @@ test('systemd', async ({ scratch, owns }) => {
   fs.mkdirSync(dropIn)
   fs.writeFileSync(path.join(dropIn, 'log.conf'), '[Service]\nStandardOutput=append:/var/log/%N.log\nStandardError=inherit\n')
   fs.mkdirSync(path.join(root, 'var/log'), { recursive: true })
+  // The README's own words for a key that replaces another.
+  const [block] = fs.readFileSync(path.join(sourceDir, 'deploy/systemd/README.md'), 'utf8').match(/\[Service\]\n *LoadCredential=mirror\.key\.predecessor[^`]*/)
+  fs.mkdirSync(path.join(etc, 'systemd/system/hypercore-nixos-index.service.d'))
+  fs.writeFileSync(path.join(etc, 'systemd/system/hypercore-nixos-index.service.d/predecessor.conf'), block.replace(/^ +/gm, ''))
 
   step('systemd starts everything')
   const systemd = owns(new Booted(root))
@@ -83,6 +88,7 @@ test('systemd', async ({ scratch, owns }) => {
   const expected = channel.expected()
   await until('the gateway has the release', LONG_MS, () => mirror.get(`/channels/${channel.info.channel}/${expected.release}/manifest.json`))
   await compareWithUpstream(mirror, expected)
+  checkEqual('the predecessor in /mirror.json', JSON.parse(await mirror.get('/mirror.json')).predecessor, predecessor)
   await until('the bridge has found its worker', LONG_MS, () => systemd.logOf(prefixed('swarm@worker-1')).includes('worker-1.sock: connected to the back end'))
   const denied = UNITS.filter((unit) => /Operation not permitted|EPERM|Read-only file system|Permission denied/.test(systemd.logOf(unit)))
   checkEqual('programs that speak of what they may not do', denied, [])
