@@ -25,7 +25,7 @@ const made = valueOf(configured(EXAMPLE))
 const services = Object.entries(made.services)
 
 test('the flake has what its users name', () => {
-  const shown = flake('show', '--json')
+  const shown = flake(['flake', 'show', '--json'])
   assert.equal(shown.status, 0, shown.stderr)
   const outputs = JSON.parse(shown.stdout)
   assert.deepEqual(Object.keys(outputs).sort(), ['checks', 'devShells', 'nixosModules', 'overlays', 'packages'])
@@ -36,7 +36,7 @@ test('the flake has what its users name', () => {
   }
   assert.equal(outputs.packages['x86_64-linux'].hyp.type, 'derivation')
   assert.match(outputs.packages['x86_64-linux'].hyp.name, /^hypercore-nixos-hyp-\d+\.\d+\.\d+$/)
-  const checked = flake('check', '--no-build')
+  const checked = flake(['flake', 'check', '--no-build'])
   assert.equal(checked.status, 0, checked.stderr)
 })
 
@@ -58,6 +58,13 @@ test('one build makes all programs, each package has its own', () => {
   const found = [...wanted.matchAll(/(?:find_package\(|pkg_check_modules\()(\S+)/g)].map(([, name]) => nixName[name.toLowerCase()] ?? name.toLowerCase())
   assert.deepEqual(found.filter((name) => !['pkg-config', 'glibc'].includes(name) && !names.includes(name)), [])
   assert.ok(found.length > 15)
+})
+
+test('nix shell FLAKE#hyp has hyp and no other program', () => {
+  const ran = flake(['shell', '--impure'], '#hyp', '--command', 'sh', '-c', 'command -v hyp; hyp --version; ls "$(dirname "$(command -v hyp)")"')
+  assert.equal(ran.status, 0, ran.stderr)
+  const { version } = valueOf('{ version = import (root + "/nix/version.nix"); }')
+  assert.match(ran.stdout, new RegExp(`^/nix/store/[0-9a-z]{32}-hypercore-nixos-hyp-${version}/bin/hyp\nhyp \\(hypercore-nixos\\) ${version}\nhyp\n$`))
 })
 
 test('tests and documents are not part of what is built', () => {
