@@ -19,13 +19,27 @@ const prefixed = (name) => `hypercore-nixos-${name}`
 const UNITS = ['coordinator', 'index', 'worker@worker-1', 'worker@worker-2', 'gateway', 'swarm@worker-1'].map(prefixed)
 const EXIT_WRONG_USE = '2'
 
+// PostgreSQL as Debian's unit runs it, in as far as the coordinator sees it.
+function postgresUnit () {
+  const { bin } = new PostgresServer('', '', 0)
+  return `[Service]
+User=postgres
+RuntimeDirectory=postgresql
+StateDirectory=hnx-postgres
+StateDirectoryMode=0700
+ExecStartPre=${bin}/initdb --pgdata=/var/lib/hnx-postgres --auth-local=peer --auth-host=reject --encoding=UTF8 --locale=C
+ExecStart=${bin}/postgres -D /var/lib/hnx-postgres -c listen_addresses= -c unix_socket_directories=/run/postgresql
+KillSignal=SIGINT
+StandardOutput=append:/var/log/postgresql.log
+StandardError=inherit
+`
+}
+
 test('systemd', async ({ scratch, owns }) => {
   fs.chmodSync(scratch, 0o755)
   const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '40', '--bytes', '1M']))
   channel.make()
   await channel.serve()
-  const postgres = owns(new PostgresServer(path.join(scratch, 'postgres'), '127.0.0.1', await freePort()))
-  await postgres.makePrimary()
   const root = path.join(scratch, 'root')
   const run = (program, ...words) => spawnSync(path.join(binDir, program), words, { encoding: 'utf8' })
 
@@ -43,7 +57,9 @@ test('systemd', async ({ scratch, owns }) => {
   fs.chmodSync(keyFile, 0o400)
   const [coordinator, http, index, indexMetrics, worker1, metrics1, worker2, metrics2, gateway] = await Promise.all(Array.from({ length: 9 }, async () => `127.0.0.1:${await freePort()}`))
   const setting = (name, values) => fs.writeFileSync(path.join(etc, 'hypercore-nixos', `${name}.env`), Object.entries(values).map(([variable, value]) => `HNX_${variable}="${value}"\n`).join(''))
-  const ofCoordinator = { DATABASE: `postgresql://hnx@127.0.0.1:${postgres.port}/postgres`, LISTEN: coordinator, LISTEN_HTTP: http, UPSTREAM: channel.info.upstream,
+  // The example's own database: PostgreSQL's socket on this machine, as the system's user of the unit.
+  const [, database] = fs.readFileSync(path.join(sourceDir, 'deploy/systemd/etc/coordinator.env'), 'utf8').match(/^HNX_DATABASE=(.*)$/m)
+  const ofCoordinator = { DATABASE: database, LISTEN: coordinator, LISTEN_HTTP: http, UPSTREAM: channel.info.upstream,
     CHANNEL_URL: channel.info.channel_url, TRUSTED_PUBLIC_KEYS: channel.info.public_key }
   setting('coordinator', ofCoordinator)
   setting('worker', { COORDINATOR: coordinator, DISK_RESERVE: '1MiB' })
@@ -62,15 +78,25 @@ test('systemd', async ({ scratch, owns }) => {
   fs.mkdirSync(path.join(etc, 'systemd/system/hypercore-nixos-index.service.d'))
   fs.writeFileSync(path.join(etc, 'systemd/system/hypercore-nixos-index.service.d/predecessor.conf'), block.replace(/^ +/gm, ''))
 
+  fs.writeFileSync(path.join(etc, 'systemd/system/postgresql.service'), postgresUnit())
+
   step('systemd starts everything')
   const systemd = owns(new Booted(root))
-  systemd.explain = () => UNITS.forEach((unit) => console.error(`---- end of ${unit}\n${systemd.logOf(unit).slice(-1500)}`))
+  systemd.explain = () => [...UNITS, 'postgresql'].forEach((unit) => console.error(`---- end of ${unit}\n${systemd.logOf(unit).slice(-1500)}`))
   await systemd.start()
   const systemctl = (...words) => {
     const done = systemd.systemctl(...words)
     checkEqual(`systemctl ${words.join(' ')}: ${done.stderr} ${systemd.log()}`, done.status, 0)
   }
   const answers = (address, page) => until(`http://${address}${page} answers`, LONG_MS, async () => (await fetch(`http://${address}${page}`).catch(() => null))?.status === 200)
+  systemctl('start', 'postgresql')
+  const asPostgres = (...words) => systemd.inside('runuser', '-u', 'postgres', '--', ...words)
+  await until('PostgreSQL answers', LONG_MS, () => asPostgres('psql', '-At', '-c', 'SELECT 1', 'postgres').stdout === '1\n')
+  // As the README says it, but for sudo.
+  for (const [, words] of fs.readFileSync(path.join(sourceDir, 'deploy/systemd/README.md'), 'utf8').matchAll(/^sudo -u postgres (.*)$/gm)) {
+    const done = asPostgres(...words.split(' '))
+    checkEqual(`${words}: ${done.stderr}`, done.status, 0)
+  }
   systemctl('enable', ...UNITS)
   systemctl('start', 'hypercore-nixos.target')
   for (const address of [http, indexMetrics, metrics1, metrics2]) await answers(address, '/readyz')
