@@ -49,11 +49,18 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
       ->check(CLI::Range(kPriorityMin, kPriorityMax));
   cli::AddOption(app, "--threads", options.threads, "Threads that answer requests")
       ->check(CLI::Range(1U, 256U));
-  cli::AddOption(app, "--connections-max", options.connections_max,
-                 "Connections kept open at once; further ones wait")
+  cli::AddOption(
+      app, "--connections-max", options.connections_max,
+      "Connections kept open at once; for a further one that which has rested longest is "
+      "closed")
       ->check(CLI::Range(1U, 1'000'000U));
+  cli::AddOption(app, "--connections-per-address-max", options.connections_per_address_max,
+                 "Connections at once from one address (IPv6: from one /64), those of this machine "
+                 "not counted; further ones are refused; 0: no limit")
+      ->check(CLI::Range(0U, 1'000'000U));
   cli::AddDuration(app, "--idle-timeout", options.idle_timeout,
-                   "Close connections on which nothing happens for so long");
+                   "Close connections whose next request is not whole after so long, and those of "
+                   "clients that take less than 64 KiB of an answer in that time");
   cli::AddDuration(app, "--refresh-interval", options.refresh_interval,
                    "How often to look for newly published paths");
   cli::AddSize(app, "--narinfo-cache-bytes", options.narinfo_cache_bytes,

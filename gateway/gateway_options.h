@@ -41,6 +41,7 @@ struct GatewayOptions {
   int priority = 30;
   unsigned threads = 2;
   unsigned connections_max = 10'000;
+  unsigned connections_per_address_max = 2'048;
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds refresh_interval{500};
   std::uint64_t narinfo_cache_bytes = std::uint64_t{256} << 20;

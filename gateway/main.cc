@@ -86,6 +86,7 @@ cli::ExitCode Serving::Run(cli::StopSignal& stop, const std::function<void()>& b
       {.listen = options_.listen,
        .threads = options_.threads,
        .connections_max = options_.connections_max,
+       .connections_per_address_max = options_.connections_per_address_max,
        .idle_timeout = std::chrono::duration_cast<std::chrono::seconds>(options_.idle_timeout),
        .drain_timeout = kDrainTimeout},
       [this](const http::ServerRequest& request) { return gateway_.Answer(request); });
@@ -98,6 +99,16 @@ cli::ExitCode Serving::Run(cli::StopSignal& stop, const std::function<void()>& b
   };
   gauge("hnx_gateway_connections", "Open connections",
         [&server] { return static_cast<double>((*server)->connections()); });
+  const auto ended = [&](const char* reason, std::uint64_t http::ConnectionCounts::*count) {
+    metrics_.CounterFunction(
+        "hnx_gateway_connections_ended_total", "Connections that had to go, or were refused",
+        [&server, count] { return static_cast<double>((*server)->connections_ended().*count); },
+        {{"reason", reason}});
+  };
+  ended("full", &http::ConnectionCounts::full);
+  ended("per_address", &http::ConnectionCounts::per_address);
+  ended("slow_request", &http::ConnectionCounts::slow_request);
+  ended("slow_reader", &http::ConnectionCounts::slow_reader);
   gauge("hnx_gateway_requests_in_flight", "Requests not answered whole",
         [&server] { return static_cast<double>((*server)->requests_in_flight()); });
   gauge("hnx_gateway_requests_waiting", "Requests whose answer is being found",

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "cli/completion.h"
@@ -31,6 +32,17 @@ const CLI::App& Innermost(const CLI::App& app) {
 std::string PathOf(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name()
                                      : PathOf(*app.get_parent()) + " " + app.get_name();
+}
+
+// Services give programs few files by default, for the sake of old ones; as many as are allowed is
+// theirs to take.
+void RaiseOpenFiles() {
+  constexpr rlim_t kOpenFilesMax = 65'536;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < kOpenFilesMax) {
+    files.rlim_cur = std::min(files.rlim_max, kOpenFilesMax);
+    (void)::setrlimit(RLIMIT_NOFILE, &files);  // with fewer it works too
+  }
 }
 
 }  // namespace
@@ -164,6 +176,7 @@ int Program::Main(int argc, const char* const* argv) {
     std::cerr << app_.get_name() << ": no command given; see --help\n";
     return static_cast<int>(ExitCode::kUsage);
   }
+  RaiseOpenFiles();
   return static_cast<int>(run->second());
 }
 

@@ -1,5 +1,6 @@
 #include "http/http_server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
@@ -12,14 +13,19 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "http/connection_watch.h"
 #include "http/copied_region.h"
 #include "http/listen_socket.h"
 #include "http/parked_connections.h"
 #include "http/percent.h"
+#include "http/request_rules.h"
 #include "http/work_pool.h"
 
 namespace hnx::http {
 namespace {
+
+// Connections of one thread that were told to go and are still open.
+constexpr unsigned kConnectionsGoingMax = 64;
 
 struct ResponseDeleter {
   void operator()(MHD_Response* response) const { ::MHD_destroy_response(response); }
@@ -197,15 +203,6 @@ ServerResponse BusyResponse(const char* why) {
   return response;
 }
 
-bool HasBody(MHD_Connection* connection) {
-  const auto header = [connection](const char* name) {
-    return ::MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-  };
-  const char* length = header(MHD_HTTP_HEADER_CONTENT_LENGTH);
-  return (length != nullptr && std::string_view(length) != "0") ||
-         header(MHD_HTTP_HEADER_TRANSFER_ENCODING) != nullptr;
-}
-
 }  // namespace
 
 std::uint64_t ServerResponse::body_bytes() const {
@@ -247,6 +244,9 @@ class HttpServer::Impl {
       : options_(std::move(options)),
         handler_(std::move(handler)),
         address_(std::move(address)),
+        limits_(LimitsOf(options_)),
+        table_(limits_),
+        watch_(table_, limits_.wait_max),
         waiters_("http-wait", options_.waiters_max, options_.queue_max),
         streams_("http-stream", options_.streams_max, options_.queue_max) {}
 
@@ -258,6 +258,7 @@ class HttpServer::Impl {
   std::uint64_t in_flight() const { return in_flight_; }
   std::size_t waiting() const { return waiters_.running() + waiters_.queued(); }
   std::size_t streaming() const { return streams_.running() + streams_.queued(); }
+  ConnectionCounts closed() const { return table_.counts(); }
 
  private:
   // What lives as long as one request: the prepared answer it is sending, or the one to come.
@@ -272,8 +273,9 @@ class HttpServer::Impl {
                               std::size_t* upload_size, void** state);
   static void OnCompleted(void* self, MHD_Connection* connection, void** state,
                           MHD_RequestTerminationCode why);
-  // The answer to a request that no handler is to see.
-  static std::optional<ServerResponse> Refuse(MHD_Connection* connection, std::string_view method);
+  static MHD_Result OnAccept(void* self, const sockaddr* from, socklen_t size);
+  static void OnConnection(void* self, MHD_Connection* connection, void** context,
+                           MHD_ConnectionNotificationCode what);
   MHD_Result Send(MHD_Connection* connection, ServerResponse response, Exchange& exchange);
   // Finds the answer on another thread.
   MHD_Result Defer(MHD_Connection* connection, std::function<ServerResponse()> later,
@@ -286,6 +288,9 @@ class HttpServer::Impl {
   const HttpServerOptions options_;
   const Handler handler_;
   const std::string address_;
+  const ConnectionLimits limits_;
+  ConnectionTable table_;
+  ConnectionWatch watch_;
   std::atomic<std::uint64_t> in_flight_{0};
   std::atomic<bool> draining_{false};
   Mutex mutex_;
@@ -305,6 +310,10 @@ Result<void> HttpServer::Impl::Start(UniqueFd listener) {
                          static_cast<unsigned>(MHD_USE_ERROR_LOG) |
                          static_cast<unsigned>(MHD_ALLOW_SUSPEND_RESUME);
   const unsigned threads = std::max(1U, options_.threads);
+  // Above the table's limit, so that it is the table that makes room: at this one nobody new is
+  // accepted.
+  const auto connections_max =
+      static_cast<unsigned>(limits_.connections_max) + threads * kConnectionsGoingMax;
   MHD_OptionItem pool[] = {
       {MHD_OPTION_THREAD_POOL_SIZE, static_cast<std::intptr_t>(threads), nullptr},
       {MHD_OPTION_END, 0, nullptr}};
@@ -312,14 +321,15 @@ Result<void> HttpServer::Impl::Start(UniqueFd listener) {
     pool[0] = {MHD_OPTION_END, 0, nullptr};
   }
   daemon_ = ::MHD_start_daemon(
-      flags, 0, nullptr, nullptr, &Impl::OnRequest, this,     //
-      MHD_OPTION_EXTERNAL_LOGGER, &LogLine, nullptr,          // first: later options may log
-      MHD_OPTION_LISTEN_SOCKET, listener.get(),               //
-      MHD_OPTION_CONNECTION_LIMIT, options_.connections_max,  //
+      flags, 0, &Impl::OnAccept, this, &Impl::OnRequest, this,  //
+      MHD_OPTION_EXTERNAL_LOGGER, &LogLine, nullptr,            // first: later options may log
+      MHD_OPTION_LISTEN_SOCKET, listener.get(),                 //
+      MHD_OPTION_CONNECTION_LIMIT, connections_max,             //
       MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(options_.idle_timeout.count()),  //
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, options_.request_head_size_max,                   //
       MHD_OPTION_UNESCAPE_CALLBACK, &KeepEscapes, nullptr,                                  //
       MHD_OPTION_NOTIFY_COMPLETED, &Impl::OnCompleted, this,                                //
+      MHD_OPTION_NOTIFY_CONNECTION, &Impl::OnConnection, this,                              //
       MHD_OPTION_STRICT_FOR_CLIENT, 1,                                                      //
       MHD_OPTION_ARRAY, pool,                                                               //
       MHD_OPTION_END);
@@ -328,6 +338,7 @@ Result<void> HttpServer::Impl::Start(UniqueFd listener) {
                     ": libmicrohttpd refused (too few file descriptors or threads?)");
   }
   (void)listener.Release();  // the daemon closes it
+  watch_.Start();
   return {};
 }
 
@@ -351,6 +362,7 @@ void HttpServer::Impl::Stop() {
       drained_.WaitFor(mutex_, deadline - std::chrono::steady_clock::now());
     }
   }
+  watch_.Stop();
   parked_->Close();
   ::MHD_stop_daemon(daemon_);
   daemon_ = nullptr;
@@ -377,8 +389,9 @@ MHD_Result HttpServer::Impl::OnRequest(void* self, MHD_Connection* connection, c
     exchange = std::make_unique<Exchange>().release();  // OnCompleted deletes it
     *state = exchange;
     ++server.in_flight_;
+    server.table_.OnRequest(connection, Clock::Real().Steady());
     auto refusal = server.draining_ ? std::optional(BusyResponse("the server stops"))
-                                    : Refuse(connection, method);
+                                    : RefuseRequest(connection, method);
     return refusal ? server.Send(connection, *std::move(refusal), *exchange) : MHD_YES;
   }
   if (*upload_size > 0) {
@@ -447,22 +460,6 @@ std::optional<ResponseHandle> HttpServer::Impl::StartStream(MHD_Connection* conn
   return StreamHandle(body.length, std::move(reader));
 }
 
-std::optional<ServerResponse> HttpServer::Impl::Refuse(MHD_Connection* connection,
-                                                       std::string_view method) {
-  if (method != "GET" && method != "HEAD") {
-    auto response = TextResponse(405, "only GET and HEAD\n");
-    response.headers.push_back({"Allow", "GET, HEAD"});
-    response.headers.push_back({"Connection", "close"});
-    return response;
-  }
-  if (HasBody(connection)) {
-    auto response = TextResponse(400, "a GET request has no body\n");
-    response.headers.push_back({"Connection", "close"});
-    return response;
-  }
-  return std::nullopt;
-}
-
 MHD_Result HttpServer::Impl::Send(MHD_Connection* connection, ServerResponse response,
                                   Exchange& exchange) {
   if (response.prepared) {
@@ -488,7 +485,24 @@ MHD_Result HttpServer::Impl::Send(MHD_Connection* connection, ServerResponse res
   return ::MHD_queue_response(connection, static_cast<unsigned>(response.status), handle.get());
 }
 
-void HttpServer::Impl::OnCompleted(void* self, MHD_Connection* /*connection*/, void** state,
+MHD_Result HttpServer::Impl::OnAccept(void* self, const sockaddr* from, socklen_t /*size*/) {
+  return static_cast<Impl*>(self)->table_.Admits(*from) ? MHD_YES : MHD_NO;
+}
+
+void HttpServer::Impl::OnConnection(void* self, MHD_Connection* connection, void** /*context*/,
+                                    MHD_ConnectionNotificationCode what) {
+  auto& server = *static_cast<Impl*>(self);
+  if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+    server.table_.Remove(connection);
+    return;
+  }
+  const auto* socket = ::MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  const auto* client = ::MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  HNX_CHECK(socket != nullptr && client != nullptr);
+  server.table_.Add(connection, socket->connect_fd, *client->client_addr, Clock::Real().Steady());
+}
+
+void HttpServer::Impl::OnCompleted(void* self, MHD_Connection* connection, void** state,
                                    MHD_RequestTerminationCode /*why*/) {
   auto& server = *static_cast<Impl*>(self);
   const std::unique_ptr<Exchange> exchange(static_cast<Exchange*>(*state));
@@ -496,6 +510,7 @@ void HttpServer::Impl::OnCompleted(void* self, MHD_Connection* /*connection*/, v
   if (exchange == nullptr) {
     return;
   }
+  server.table_.OnAnswered(connection, Clock::Real().Steady());
   if (--server.in_flight_ == 0) {
     MutexLock lock(server.mutex_);
     if (server.stopping_) {
@@ -533,6 +548,10 @@ std::string HttpServer::address() const {
 
 unsigned HttpServer::connections() const {
   return impl_->connections();
+}
+
+ConnectionCounts HttpServer::connections_ended() const {
+  return impl_->closed();
 }
 
 std::uint64_t HttpServer::requests_in_flight() const {

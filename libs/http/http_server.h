@@ -29,6 +29,7 @@
 #include "base/file.h"
 #include "base/result.h"
 #include "http/body_pipe.h"
+#include "http/connection_table.h"
 #include "http/http_message.h"
 
 struct MHD_Response;
@@ -39,8 +40,16 @@ namespace hnx::http {
 struct HttpServerOptions {
   std::string listen = "127.0.0.1:8080";  // HOST:PORT or [IPv6]:PORT; port 0: a free one
   unsigned threads = 2;
+  // Beyond, the one that has waited longest for its next request is closed. Fewer where the process
+  // may open fewer than twice as many files.
   unsigned connections_max = 10'000;
-  std::chrono::seconds idle_timeout{75};  // of a connection, also in the middle of a request
+  // From one address (IPv6: from one /64) at once; 0: no limit. Those of this machine don't count.
+  unsigned connections_per_address_max = 0;
+  // From the end of an answer to the whole head of the next request, however slowly that comes; and
+  // for how long nothing may be taken of an answer.
+  std::chrono::seconds idle_timeout{75};
+  // A client that takes less than that of a waiting answer in idle_timeout is cut off.
+  std::uint64_t answer_bytes_min = 64 * 1024;
   std::size_t request_head_size_max = 32 * 1024;  // request line and headers
   std::chrono::milliseconds drain_timeout{5000};  // Stop waits so long for answers on their way
   // Threads for ServerResponse::later and for ServerResponse::stream, and how many may wait for one
@@ -135,6 +144,8 @@ class HttpServer {
   int port() const;
   std::string address() const;  // "127.0.0.1:8080", with the real port
   unsigned connections() const;
+  // Those that had to go, by the reason.
+  ConnectionCounts connections_ended() const;
   // Requests whose answer has not been sent whole.
   std::uint64_t requests_in_flight() const;
   // Of those: answers that are being found, and bodies that are.

@@ -27,6 +27,7 @@ const [c, w, g, s] = ['coordinator', 'worker', 'gateway', 'swarm'].map(named)
 const ELSEWHERE = {
   hnx_coordinator_nars_lost: ['tests/integration/coordinator_page/overview_test.cc', 'LostNarsComeBackOrAreGone'],
   hnx_worker_scrub_given_up_total: ['tests/e2e/scrub_test.mjs', 'hnx_worker_scrub_given_up_total 1'],
+  hnx_gateway_connections_ended_total: ['tests/e2e/hostile_clients_test.mjs', 'hnx_gateway_connections_ended_total{reason='],
   hnx_swarm_connections_dropped_total: ['tests/integration/swarm/back_pressure_test.mjs', "values.get('hnx_swarm_connections_dropped_total'), 1"],
   hnx_swarm_connections_refused_total: ['tests/integration/swarm/restarts_test.mjs', 'hnx_swarm_connections_refused_total{reason="away"}'],
   hnx_swarm_queued_bytes: ['tests/integration/swarm/back_pressure_test.mjs', "values.get('hnx_swarm_queued_bytes"],
