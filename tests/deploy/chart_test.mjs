@@ -263,5 +263,5 @@ test('the notes tell the key, the lines for nix.conf and what is wrong', () => {
   assert.match(notes(named('air-gapped')), /trusted-public-keys = cache\.lan-1:/)
   const open = notes(named('open-network'))
   assert.match(open, /WARNING: database\.tls\.mode is require/)
-  assert.match(open, /WARNING: without NetworkPolicies/)
+  assert.match(open, /WARNING: tls.mode is none/)
 })

@@ -19,12 +19,12 @@ const end = '<!-- end of values -->'
 
 // What the chart says by itself, or by values of its own.
 const ofTheChart = {
-  coordinator: ['data', 'listen', 'insecure', 'listen-http', 'database', 'upstream', 'trusted-public-keys', 'channel-url', 'releases-host', 'proxy', 'ca-file', 'follow', 'copies', 'budget'],
-  worker: ['data', 'coordinator', 'role', 'index-key-file', 'index-holder', 'accept-length', 'index-from-log', 'name', 'proxy', 'ca-file', 'grace', 'listen-metrics', 'listen-peers', 'advertise-peers', 'failure-domain', 'peer', 'swarm', 'swarm-program', 'swarm-bootstrap'],
+  coordinator: ['data', 'listen', 'insecure', 'tls-cert', 'tls-key', 'tls-ca', 'listen-http', 'database', 'upstream', 'trusted-public-keys', 'channel-url', 'releases-host', 'proxy', 'ca-file', 'follow', 'copies', 'budget'],
+  worker: ['data', 'coordinator', 'tls-cert', 'tls-key', 'tls-ca', 'role', 'index-key-file', 'index-holder', 'accept-length', 'index-from-log', 'name', 'proxy', 'ca-file', 'grace', 'listen-metrics', 'listen-peers', 'advertise-peers', 'failure-domain', 'peer', 'swarm', 'swarm-program', 'swarm-bootstrap'],
   // The rest of the index's list is about NARs, which it has none of.
-  index: ['data', 'coordinator', 'role', 'index-key-file', 'index-holder', 'accept-length', 'name', 'proxy', 'ca-file', 'grace', 'listen-metrics', 'listen-peers', 'advertise-peers', 'failure-domain', 'peer', 'swarm', 'swarm-program', 'swarm-bootstrap',
+  index: ['data', 'coordinator', 'tls-cert', 'tls-key', 'tls-ca', 'role', 'index-key-file', 'index-holder', 'accept-length', 'name', 'proxy', 'ca-file', 'grace', 'listen-metrics', 'listen-peers', 'advertise-peers', 'failure-domain', 'peer', 'swarm', 'swarm-program', 'swarm-bootstrap',
     'backlog-max', 'connections-per-host-max', 'decode-threads', 'download-rate-max', 'import-dir', 'memory-max', 'redirect-host', 'shard-size-max', 'transfers-max', 'xz-memory-max'],
-  gateway: ['listen', 'drives', 'mirror', 'peer', 'swarm', 'swarm-program', 'swarm-bootstrap', 'listen-peers', 'cache', 'cache-size', 'index-size', 'fallback', 'trusted-public-keys', 'proxy', 'ca-file', 'coordinator'],
+  gateway: ['listen', 'drives', 'mirror', 'peer', 'swarm', 'swarm-program', 'swarm-bootstrap', 'listen-peers', 'cache', 'cache-size', 'index-size', 'fallback', 'trusted-public-keys', 'proxy', 'ca-file', 'coordinator', 'tls-cert', 'tls-key', 'tls-ca'],
   swarm: ['socket', 'key-file', 'listen', 'listen-metrics'],
 }
 

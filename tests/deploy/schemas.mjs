@@ -18,7 +18,8 @@ const here = path.dirname(fileURLToPath(import.meta.url))
 const crdPackages = {
   'monitoring.coreos.com/v1': '@kubernetes-models/prometheus-operator',
   'keda.sh/v1alpha1': '@kubernetes-models/keda',
-  'gateway.networking.k8s.io/v1': '@kubernetes-models/gateway-api'
+  'gateway.networking.k8s.io/v1': '@kubernetes-models/gateway-api',
+  'cert-manager.io/v1': '@kubernetes-models/cert-manager'
 }
 // There are no models of CloudNativePG: what of its Cluster this chart writes stands in cnpg.schema.json.
 const CNPG = 'postgresql.cnpg.io/v1'

@@ -11,6 +11,7 @@
   valueFrom: {fieldRef: {fieldPath: {{ ternary "metadata.name" "spec.nodeName" (eq (toString $values.failureDomain) "pod") }}}}
 {{- include "hnx.var" (list "HNX_DATA" "/data") }}
 {{- include "hnx.var" (list "HNX_COORDINATOR" (include "hnx.coordinatorAddress" $root)) }}
+{{- include "hnx.tlsEnv" $root }}
 {{- include "hnx.var" (list "HNX_ROLE" (ternary "index" "mirror" (eq $component "index"))) }}
 {{- include "hnx.var" (list "HNX_GRACE" (printf "%ds" (sub (int $values.terminationGracePeriodSeconds) 5))) }}
 {{- include "hnx.var" (list "HNX_LISTEN_METRICS" (printf "0.0.0.0:%s" (include "hnx.port.metrics" $root))) }}

@@ -17,6 +17,8 @@ import { substitute } from './substitute.mjs'
 const TIMEOUT_MS = 180_000
 const DATABASE = { host: 'db.example.org', user: 'mirror', password: "p@ss/word:%'" }
 const AT_ONCE_MS = 3_000
+const COORDINATOR = 'mirror-hypercore-nixos-coordinator.nix.svc'
+const TLS_ROLES = ['coordinator', 'worker', 'index', 'gateway']
 const judges = createRequire(path.join(sourceDir, 'tests/interop/js/package.json'))
 
 const run = (program, words, more = {}) => {
@@ -60,8 +62,19 @@ function valuesOf (channel, key, bootstrap) {
     index: { keySecret: { name: 'mirror-key' }, acceptLength: 0 },
     coordinator: { options: { lease: '5s', 'job-nars-max': 4 } }, worker: { replicas: 2, options: { 'decode-threads': 1 } },
     gateway: { kind: 'StatefulSet', replicas: 2, preStopSeconds: 3, reportHits: true },
+    tls: { mode: 'mutual', secrets: Object.fromEntries(TLS_ROLES.map((role) => [role, `${role}-tls`])) },
     swarm: { enabled: true, components: ['worker', 'index', 'gateway'], options: { bootstrap: [bootstrap] } }
   }
+}
+
+// What docs/TLS.md says, as Secrets; the files stay in `folder`.
+function makeCertificates (folder) {
+  run(path.join(sourceDir, 'deploy/tls/make-certificates'), [folder, '--coordinator-operator', 'pod', '--coordinator', `${COORDINATOR},127.0.0.1`,
+    '--worker', 'w', '--index', 'i', '--gateway', 'g', '--operator', 'tests'])
+  const read = (name) => fs.readFileSync(path.join(folder, name))
+  const files = { coordinator: 'coordinator', worker: 'worker-w', index: 'index-i', gateway: 'gateway-g' }
+  return Object.fromEntries(TLS_ROLES.map((role) => [`${role}-tls`,
+    { 'tls.crt': read(`${files[role]}.crt`), 'tls.key': read(`${files[role]}.key`), 'ca.crt': read('ca.crt') }]))
 }
 
 class World {
@@ -92,11 +105,19 @@ class World {
       folder: path.join(scratch, 'pods'), net: this.net, hosts: { [DATABASE.host]: here },
       secrets: {
         database: { username: DATABASE.user, password: DATABASE.password }, 'database-ca': { 'ca.crt': authority },
+        ...this.#makeCertificates(),
         'mirror-key': { 'mirror.key': fs.readFileSync(path.join(scratch, 'keys/mirror.key')) }
       }
     }))
     await this.cluster.start()
     for (const pod of this.cluster.pods) owns(pod)
+  }
+
+  #makeCertificates () {
+    this.tls = path.join(this.scratch, 'certificates')
+    const secrets = makeCertificates(this.tls)
+    for (const name of ['.', 'operator-tests.key']) fs.chownSync(path.join(this.tls, name), 10001, 10001)
+    return secrets
   }
 
   async #makeKey () {
@@ -114,7 +135,10 @@ class World {
 
   coordinator (...words) {
     const address = `${this.pods('coordinator')[0].address}:7070`
-    return new Container(`client-${words[0]}`, imageOf('coordinator'), { mounts: ['--tmpfs=/tmp:size=16m'], words, env: { HNX_COORDINATOR: address } }).run()
+    return new Container(`client-${words[0]}`, imageOf('coordinator'), {
+      mounts: ['--tmpfs=/tmp:size=16m', `--volume=${this.tls}:/tls:ro`], words,
+      env: { HNX_COORDINATOR: address, HNX_TLS_SERVER_NAME: COORDINATOR, HNX_TLS_CA: '/tls/ca.crt', HNX_TLS_CERT: '/tls/operator-tests.crt', HNX_TLS_KEY: '/tls/operator-tests.key' }
+    }).run()
   }
 }
 
