@@ -6,12 +6,12 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { Namespaces } from '../../e2e/namespaces.mjs'
 import { DemoChannel, check, checkEqual, freePort, sourceDir, step, test, until } from '../../e2e/words.mjs'
+import { startDht } from './dht.mjs'
 import { podman, registry, told, version } from './engine.mjs'
 import { substitute } from './substitute.mjs'
 
 const TIMEOUT_MS = 240_000
 const packages = createRequire(path.join(sourceDir, 'tests/deploy/package.json'))
-const judges = createRequire(path.join(sourceDir, 'tests/interop/js/package.json'))
 const yaml = packages('yaml')
 const folder = path.join(sourceDir, 'deploy')
 const file = path.join(folder, 'compose.yaml')
@@ -147,8 +147,7 @@ await test('compose', async ({ scratch, owns }) => {
   const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '40', '--bytes', '4M', '--listen', `${here}:${await freePort()}`]))
   channel.make()
   await channel.serve()
-  const testnet = await judges('hyperdht/testnet')(3, { host: here })
-  owns({ stop: () => testnet.destroy() })
+  const bootstrap = await startDht(owns, here)
   const engine = owns(new Engine(scratch))
   await engine.start()
   const address = async () => `127.0.0.1:${await freePort()}`
@@ -156,7 +155,7 @@ await test('compose', async ({ scratch, owns }) => {
   const composition = owns(new Composition(scratch, engine, {
     HNX_REGISTRY: registry, HNX_TAG: version, HNX_UPSTREAM: channel.info.upstream, HNX_CHANNEL_URL: channel.info.channel_url,
     HNX_TRUSTED_PUBLIC_KEYS: channel.info.public_key, HNX_GATEWAY_LISTEN: gateway, HNX_STATUS_LISTEN: status, HNX_PROMETHEUS_LISTEN: prometheus,
-    HNX_SWARM_LISTEN: await address(), HNX_SWARM_BOOTSTRAP: `${here}:${testnet.bootstrap[0].port}`
+    HNX_SWARM_LISTEN: await address(), HNX_SWARM_BOOTSTRAP: bootstrap
   }))
 
   step('one command')

@@ -1,18 +1,17 @@
 // The images: how they are written, what is in them, and a whole mirror made by them, of which a real nix substitutes.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { PostgresServer } from '../../e2e/chaos/replicated_postgres.mjs'
 import { DemoChannel, check, checkEqual, freePort, sourceDir, step, test, until } from '../../e2e/words.mjs'
 import { checkBill } from './bill.mjs'
 import { checkContents } from './contents.mjs'
+import { startDht } from './dht.mjs'
 import { checkConfig, checkDockerfile } from './dockerfile.mjs'
 import { Container, TARGETS, USER, imageOf, told } from './engine.mjs'
 import { substitute } from './substitute.mjs'
 
 const TIMEOUT_MS = 180_000
-const judges = createRequire(path.join(sourceDir, 'tests/interop/js/package.json'))
 const BRIDGE = '/run/hypercore-nixos'
 const tmp = '--tmpfs=/tmp:size=64m,mode=1777'
 
@@ -55,9 +54,7 @@ class World {
     this.channel = this.owns(new DemoChannel(path.join(this.scratch, 'channel'), ['--paths', '40', '--bytes', '6M']))
     this.channel.make()
     await this.channel.serve()
-    const testnet = await judges('hyperdht/testnet')(3)
-    this.owns({ stop: () => testnet.destroy() })
-    this.bootstrap = `127.0.0.1:${testnet.bootstrap[0].port}`
+    this.bootstrap = await startDht(this.owns, '127.0.0.1')
     this.postgres = this.owns(new PostgresServer(path.join(this.scratch, 'postgres'), '127.0.0.1', await freePort()))
     await this.postgres.makePrimary()
 
@@ -108,6 +105,18 @@ class World {
   }
 }
 
+// Of both kinds of health check: nobody answers, and nobody says where to ask.
+async function checkHealthChecks () {
+  step('health checks of programs that are not there')
+  const ask = async (target, entrypoint, env) => (await new Container('asker', imageOf(target), { entrypoint, env, network: 'none', mounts: [tmp] }).run()).status
+  const bridge = ['node', '/usr/lib/hypercore-nixos/healthcheck.mjs', 'HNX_LISTEN_METRICS']
+  checkEqual('healthcheck, nobody listens', await ask('worker', ['healthcheck', 'HNX_LISTEN_METRICS']), 1)
+  checkEqual('healthcheck without its variable', await ask('worker', ['healthcheck', 'HNX_NOTHING']), 2)
+  checkEqual('healthcheck without a word', await ask('worker', ['healthcheck']), 2)
+  checkEqual('healthcheck of something that is no address', await ask('worker', ['healthcheck', 'HNX_LISTEN_METRICS'], { HNX_LISTEN_METRICS: 'here' }), 2)
+  checkEqual('the bridge\'s, nobody listens', await ask('swarm', bridge), 1)
+}
+
 async function mirrorOfContainers ({ scratch, owns }) {
   fs.chmodSync(scratch, 0o755)
   const world = new World(scratch, owns)
@@ -156,5 +165,6 @@ async function mirrorOfContainers ({ scratch, owns }) {
 await test('images', async (tools) => {
   checkEqual('root is needed', spawnSync('id', ['-u'], { encoding: 'utf8' }).stdout.trim(), '0')
   checkImages()
+  await checkHealthChecks()
   await mirrorOfContainers(tools)
 })

@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import http from 'node:http'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { PostgresServer } from '../../e2e/chaos/replicated_postgres.mjs'
@@ -11,6 +10,7 @@ import { DemoChannel, check, checkEqual, freePort, sourceDir, step, test, until 
 import { helms } from '../helm.mjs'
 import { parse } from '../manifests.mjs'
 import { Cluster } from './cluster.mjs'
+import { startDht } from './dht.mjs'
 import { Container, imageOf, registry } from './engine.mjs'
 import { substitute } from './substitute.mjs'
 
@@ -19,7 +19,6 @@ const DATABASE = { host: 'db.example.org', user: 'mirror', password: "p@ss/word:
 const AT_ONCE_MS = 3_000
 const COORDINATOR = 'mirror-hypercore-nixos-coordinator.nix.svc'
 const TLS_ROLES = ['coordinator', 'worker', 'index', 'gateway']
-const judges = createRequire(path.join(sourceDir, 'tests/interop/js/package.json'))
 
 const run = (program, words, more = {}) => {
   const done = spawnSync(program, words, { encoding: 'utf8', ...more })
@@ -97,11 +96,10 @@ class World {
     this.channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '60', '--bytes', '24M', '--listen', `${here}:${await freePort()}`]))
     this.channel.make()
     await this.channel.serve('--rate', '60k')
-    const testnet = await judges('hyperdht/testnet')(3, { host: here })
-    owns({ stop: () => testnet.destroy() })
+    const bootstrap = await startDht(owns, here)
     const { server, authority } = await startDatabase(scratch, here)
     this.database = owns(server)
-    this.cluster = owns(new Cluster(render(valuesOf(this.channel, key, `${here}:${testnet.bootstrap[0].port}`)), {
+    this.cluster = owns(new Cluster(render(valuesOf(this.channel, key, bootstrap)), {
       folder: path.join(scratch, 'pods'), net: this.net, hosts: { [DATABASE.host]: here },
       secrets: {
         database: { username: DATABASE.user, password: DATABASE.password }, 'database-ca': { 'ca.crt': authority },
