@@ -34,9 +34,10 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
                "Believe content-addressed paths without a signature, by their content address");
   cli::AddOption(command, "--channel-url", options.channel.fetch.channel.channel_url,
                  "Server of channels");
-  cli::AddOption(command, "--releases-host", options.channel.fetch.channel.releases_host,
-                 "Host that a channel's redirect may lead to; empty: releases.nixos.org for "
-                 "channels.nixos.org, else the channel server's own host");
+  cli::AddOption(
+      command, "--releases-host", options.channel.fetch.channel.releases_host,
+      "Host that a channel's redirect may lead to, HOST:PORT for another port than usual; empty: "
+      "releases.nixos.org for channels.nixos.org, else the channel server's own host");
   cli::AddFlag(command, "--release-images", options.channel.fetch.release_images,
                "Mirror ISO and other disk images of releases too");
   cli::AddOption(command, "--binary-cache-hosts", options.channel.fetch.binary_cache_hosts,

@@ -60,8 +60,11 @@ Result<ReleaseLocation> CheckReleaseLocation(const ChannelRules& rules, const st
     return refuse(parts.error().message);
   }
   const std::string host = RequiredHost(rules, channel_parts.host);
-  if (parts->host != host) {
-    return refuse(fmt::format("releases must lie on {} (option --releases-host)", host));
+  if (!http::IsListedHost(*parts, host, channel_parts)) {
+    return refuse(fmt::format(
+        "releases must lie on {}, on the port of the channel server or the usual one (option "
+        "--releases-host)",
+        host));
   }
   if (channel_parts.scheme == "https" && parts->scheme != "https") {
     return refuse("it leaves https");

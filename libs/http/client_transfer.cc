@@ -13,6 +13,7 @@ namespace {
 // Bodies nobody wants (error pages, redirects) are read up to here to keep the connection.
 constexpr std::uint64_t kDiscardMax = 64 * 1024;
 constexpr std::size_t kUrlSizeMax = 8 * 1024;
+constexpr std::size_t kUrlShown = 300;
 constexpr long kReceiveBufferMin = 16 * 1024;
 
 std::string_view PathOf(std::string_view url) {
@@ -158,9 +159,14 @@ std::size_t ClientTransfer::OnBody(char* data, std::size_t size, std::size_t cou
   return transfer->TakeBody(AsBytes({data, bytes})) ? bytes : (bytes == 0 ? 1 : 0);
 }
 
-int ClientTransfer::OnRequestReady(void* self, char* /*peer*/, char* /*local*/, int /*peer_port*/,
+// Before any byte of the request is sent, also on a connection that was open already.
+int ClientTransfer::OnRequestReady(void* self, char* peer, char* /*local*/, int /*peer_port*/,
                                    int /*local_port*/) {
   auto* transfer = static_cast<ClientTransfer*>(self);
+  if (!transfer->MayReachPrivate() && IsPrivateAddress(std::string(peer))) {
+    transfer->refused_address_ = peer;
+    return CURL_PREREQFUNC_ABORT;
+  }
   transfer->deadline_ = transfer->context_.clock.Steady() + transfer->context_.options.head_timeout;
   return CURL_PREREQFUNC_OK;
 }
@@ -168,12 +174,8 @@ int ClientTransfer::OnRequestReady(void* self, char* /*peer*/, char* /*local*/, 
 curl_socket_t ClientTransfer::OnOpenSocket(void* self, curlsocktype /*purpose*/,
                                            curl_sockaddr* address) {
   auto* transfer = static_cast<ClientTransfer*>(self);
-  const bool redirected = transfer->hops_ > 0;
-  const bool behind_proxy = !transfer->context_.options.proxy.empty();
-  if (redirected && !behind_proxy && !transfer->origin_is_private_ &&
-      !transfer->context_.options.redirect_to_private_addresses &&
-      IsPrivateAddress(address->addr)) {
-    transfer->refused_address_ = true;
+  if (!transfer->MayReachPrivate() && IsPrivateAddress(address->addr)) {
+    transfer->refused_address_ = AddressText(address->addr);
     return CURL_SOCKET_BAD;
   }
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -225,10 +227,6 @@ bool ClientTransfer::TakeHead() {
   ::curl_easy_getinfo(handle_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
   if (length >= 0) {
     head_.content_length = static_cast<std::uint64_t>(length);
-  }
-  if (!PeerMayBeReached()) {
-    return Refuse(Failure(ErrorCode::kInvalidArgument, HttpReason::kBadRedirect,
-                          "redirected to a private address"));
   }
   const auto size = head_.content_length.value_or(request_.body_size_max);
   const auto rate = std::max<std::uint64_t>(1, context_.options.deadline_rate_bytes_per_second);
@@ -402,14 +400,9 @@ std::optional<HttpFailure> ClientTransfer::CheckDeadline() const {
                            std::to_string(context_.options.head_timeout.count()) + " ms");
 }
 
-bool ClientTransfer::PeerMayBeReached() const {
-  if (hops_ == 0 || origin_is_private_ || !context_.options.proxy.empty() ||
-      context_.options.redirect_to_private_addresses) {
-    return true;
-  }
-  const char* peer = nullptr;
-  ::curl_easy_getinfo(handle_, CURLINFO_PRIMARY_IP, &peer);
-  return peer != nullptr && !IsPrivateAddress(std::string(peer));
+bool ClientTransfer::MayReachPrivate() const {
+  return hops_ == 0 || origin_is_private_ || !context_.options.proxy.empty() ||
+         context_.options.redirect_to_private_addresses;
 }
 
 bool ClientTransfer::OnCurlDone(CURLcode code) {
@@ -486,11 +479,18 @@ HttpFailure ClientTransfer::Failure(ErrorCode code, HttpReason reason,
   failure.code = code;
   failure.reason = reason;
   failure.message = std::string(HttpMethodName(request_.method)) + " " +
-                    request_.url.substr(0, 300) + ": " + std::string(cause);
+                    request_.url.substr(0, kUrlShown) + ": " + std::string(cause);
   return failure;
 }
 
 HttpFailure ClientTransfer::ClassifyCurl(CURLcode code) const {
+  // A name may have public addresses too: what was reached of those counts.
+  const bool refused = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK;
+  if (refused && !refused_address_.empty()) {
+    return Failure(ErrorCode::kInvalidArgument, HttpReason::kBadRedirect,
+                   "redirected to " + head_.url.substr(0, kUrlShown) + ", which is at " +
+                       refused_address_ + ": a private address");
+  }
   const std::string cause = curl_message_.front() != '\0' ? std::string(curl_message_.data())
                                                           : ::curl_easy_strerror(code);
   const auto transient = [&](HttpReason reason) {
@@ -501,10 +501,6 @@ HttpFailure ClientTransfer::ClassifyCurl(CURLcode code) const {
     case CURLE_COULDNT_RESOLVE_PROXY:
       return transient(HttpReason::kDns);
     case CURLE_COULDNT_CONNECT:
-      if (refused_address_) {
-        return Failure(ErrorCode::kInvalidArgument, HttpReason::kBadRedirect,
-                       "redirected to a private address");
-      }
       return transient(HttpReason::kConnect);
     case CURLE_OPERATION_TIMEDOUT:
       return Failure(ErrorCode::kDeadlineExceeded,
@@ -527,6 +523,12 @@ HttpFailure ClientTransfer::ClassifyCurl(CURLcode code) const {
     case CURLE_WEIRD_SERVER_REPLY:
       return transient(HttpReason::kBadProtocol);
     case CURLE_OUT_OF_MEMORY:
+      if (deadline_ && !head_complete_) {
+        // What curl says of a header line beyond its own limit. It must not pass for our trouble,
+        // which is tried again for ever.
+        return Failure(ErrorCode::kInvalidArgument, HttpReason::kHeadTooLarge,
+                       "the response head has a line that is too long");
+      }
       return Failure(ErrorCode::kResourceExhausted, HttpReason::kConnect, cause);
     default:
       return transient(head_complete_ ? HttpReason::kTruncated : HttpReason::kConnect);

@@ -75,7 +75,7 @@ class ClientTransfer {
   bool AcceptsEncoding(std::string_view encoding) const;
   bool FollowsRedirects() const;
   Result<void> PrepareRedirect();
-  bool PeerMayBeReached() const;
+  bool MayReachPrivate() const;
   void SetHeaders();
   bool UpdatePause();
   HttpFailure ClassifyCurl(CURLcode code) const;
@@ -99,7 +99,7 @@ class ClientTransfer {
 
   int hops_ = 0;
   bool origin_is_private_ = false;
-  bool refused_address_ = false;
+  std::string refused_address_{};
 
   std::optional<Clock::SteadyTime> deadline_;
   bool paused_by_user_ = false;

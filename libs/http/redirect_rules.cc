@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <memory>
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 
 #include "http/http_message.h"
@@ -14,9 +16,16 @@
 namespace hnx::http {
 namespace {
 
-std::string TakePart(CURLU* url, CURLUPart part) {
+constexpr unsigned kHttpPort = 80;
+constexpr unsigned kHttpsPort = 443;
+
+unsigned DefaultPort(std::string_view scheme) {
+  return scheme == "https" ? kHttpsPort : kHttpPort;
+}
+
+std::string TakePart(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
-  if (::curl_url_get(url, part, &text, 0) != CURLUE_OK) {
+  if (::curl_url_get(url, part, &text, flags) != CURLUE_OK) {
     return {};
   }
   std::string result(text);
@@ -56,6 +65,15 @@ bool IsPrivateIpv6(const in6_addr& address) {
     std::memcpy(&ipv4, &bytes[12], sizeof(ipv4));
     return IsPrivateIpv4(ntohl(ipv4));
   }
+  // What a translator makes of it: NAT64 (64:ff9b::/96) and 6to4 (2002::/16) carry an IPv4 address.
+  static constexpr std::array<unsigned char, 12> kNat64{0x00, 0x64, 0xFF, 0x9B};
+  const bool nat64 = std::equal(kNat64.begin(), kNat64.end(), std::begin(bytes));
+  const bool six_to_four = bytes[0] == 0x20 && bytes[1] == 0x02;
+  if (nat64 || six_to_four) {
+    std::uint32_t ipv4 = 0;
+    std::memcpy(&ipv4, &bytes[nat64 ? 12 : 2], sizeof(ipv4));
+    return IsPrivateIpv4(ntohl(ipv4));
+  }
   const bool unique_local = (bytes[0] & 0xFE) == 0xFC;
   return unique_local || IN6_IS_ADDR_LOOPBACK(&address) || IN6_IS_ADDR_UNSPECIFIED(&address) ||
          IN6_IS_ADDR_LINKLOCAL(&address) || IN6_IS_ADDR_SITELOCAL(&address) ||
@@ -85,7 +103,25 @@ Result<UrlParts> ParseHttpUrl(const std::string& url) {
   if (parts.host.front() == '[' && parts.host.back() == ']') {
     parts.host = parts.host.substr(1, parts.host.size() - 2);
   }
+  const std::string port = TakePart(handle.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  (void)std::from_chars(port.data(), port.data() + port.size(), parts.port);
   return parts;
+}
+
+bool IsListedHost(const UrlParts& to, const std::string& listed, const UrlParts& from) {
+  const auto colon = listed.rfind(':');
+  const bool bracketed = !listed.empty() && listed.back() == ']';
+  const bool has_port = colon != std::string::npos && !bracketed &&
+                        (listed.front() == '[' || listed.find(':') == colon);
+  std::string host = listed.substr(0, has_port ? colon : std::string::npos);
+  if (!host.empty() && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  if (!EqualsIgnoringCase(host, to.host)) {
+    return false;
+  }
+  return has_port ? listed.substr(colon + 1) == std::to_string(to.port)
+                  : to.port == from.port || to.port == DefaultPort(to.scheme);
 }
 
 Result<void> CheckRedirect(const std::string& from, const std::string& to,
@@ -98,13 +134,17 @@ Result<void> CheckRedirect(const std::string& from, const std::string& to,
   if (source.scheme == "https" && target->scheme != "https") {
     return InvalidArgument("redirect from " + from + " to " + to + ": leaves https");
   }
-  const bool allowed = target->host == source.host ||
-                       std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
-                         return EqualsIgnoringCase(host, target->host);
-                       });
+  const bool at_home =
+      target->host == source.host &&
+      (target->port == source.port ||
+       (source.port == DefaultPort(source.scheme) && target->port == DefaultPort(target->scheme)));
+  const bool allowed =
+      at_home || std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
+        return IsListedHost(*target, host, source);
+      });
   if (!allowed) {
-    return InvalidArgument("redirect from " + from + " to " + to + ": host " + target->host +
-                           " is not allowed");
+    return InvalidArgument("redirect from " + from + " to " + to + ": " + target->host + ":" +
+                           std::to_string(target->port) + " is not allowed");
   }
   return {};
 }
@@ -121,6 +161,13 @@ bool IsPrivateAddress(const sockaddr& address) {
     return IsPrivateIpv6(ipv6.sin6_addr);
   }
   return true;
+}
+
+std::string AddressText(const sockaddr& address) {
+  char text[NI_MAXHOST] = "an address of another kind";
+  const socklen_t size = address.sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  (void)::getnameinfo(&address, size, text, sizeof(text), nullptr, 0, NI_NUMERICHOST);
+  return text;
 }
 
 bool IsPrivateAddress(const std::string& literal) {

@@ -301,6 +301,13 @@ TEST_F(HttpFaultsTest, H20AHugeHeadIsCut) {
       HttpReason::kHeadTooLarge);
 }
 
+TEST_F(HttpFaultsTest, H20AHugeHeaderLineIsTheServersFault) {
+  const auto failure =
+      FailureOfAnswer("HTTP/1.1 200 OK\r\nX: " + std::string(1'000'000, 'x') + "\r\n\r\n");
+  EXPECT_EQ(failure.reason, HttpReason::kHeadTooLarge);
+  EXPECT_EQ(failure.code, ErrorCode::kInvalidArgument) << "or it is tried again for ever";
+}
+
 TEST_F(HttpFaultsTest, H21AServerWithoutTlsIsTransient) {
   server_.ServeAll(Raw("HTTP/1.1 400 Bad Request\r\n\r\n"));
   HttpRequest request;
