@@ -21,6 +21,13 @@ std::filesystem::path Beside(const std::filesystem::path& key, std::string_view 
   return key.string() + std::string(suffix);
 }
 
+// As Kubernetes mounts a Secret for a pod with an fsGroup: root's, and for a group that was made
+// for this pod. The strictest that it can be.
+bool IsMountedSecret(const struct stat& status) {
+  constexpr unsigned kMountedMode = 0440;
+  return (status.st_mode & 0777U) == kMountedMode && status.st_uid == 0 && ::geteuid() != 0;
+}
+
 std::filesystem::path FolderOf(const std::filesystem::path& path) {
   const auto folder = path.parent_path();
   return folder.empty() ? std::filesystem::path(".") : folder;
@@ -98,7 +105,7 @@ Result<hyper::PrimaryKey> ReadIndexKeyFile(const std::filesystem::path& path) {
   if (::fstat(file.get(), &status) != 0) {
     return Errno("fstat", path.string());
   }
-  if ((status.st_mode & kOthersMask) != 0) {
+  if ((status.st_mode & kOthersMask) != 0 && !IsMountedSecret(status)) {
     return FailedPrecondition(
         fmt::format("read index key {}: others may read it (mode {:o}); run chmod 600 {}",
                     path.string(), status.st_mode & 0777U, path.string()));

@@ -28,7 +28,8 @@ Result<void> MarkIndexKeyUsed(const std::filesystem::path& path);
 // None: the mirror replaces none.
 Result<std::optional<hyper::DriveKey>> PredecessorOf(const std::filesystem::path& path);
 
-// kFailedPrecondition: not 32 bytes, or readable by others.
+// kFailedPrecondition: not 32 bytes, or readable by others; mode 0440 of root is taken from
+// everybody but root (a Kubernetes Secret). The caller wipes it.
 Result<hyper::PrimaryKey> ReadIndexKeyFile(const std::filesystem::path& path);
 
 // The mirror's public name that this key gives.

@@ -8,9 +8,11 @@
 #include <malloc.h>
 
 #include "base/log.h"
+#include "cli/core_dumps.h"
 #include "cli/option.h"
 #include "cli/program.h"
 #include "cli/stop_signal.h"
+#include "hyper/core/crypto.h"
 #include "worker/doctor.h"
 #include "worker/grace_period.h"
 #include "worker/index_key.h"
@@ -32,6 +34,9 @@ cli::ExitCode Run(WorkerOptions options, cli::StopSignal& signal) {
   if (!complete.has_value()) {
     std::cerr << "worker: " << complete.error().message << '\n';
     return cli::ExitCode::kUsage;
+  }
+  if (!options.core_dumps) {
+    cli::ForbidCoreDumps();
   }
   (void)::mallopt(M_ARENA_MAX, kArenasMax);
   enum class End { kNone, kSuperseded, kRefused };
@@ -90,9 +95,12 @@ cli::ExitCode CreateIndexKey(const std::string& file, const std::string& predece
     std::cerr << "worker: " << made.error().message << '\n';
     return cli::ExitCode::kFailure;
   }
-  const auto primary_key = ReadIndexKeyFile(file);
+  auto primary_key = ReadIndexKeyFile(file);
   const auto key = primary_key.has_value() ? MirrorKeyOf(*primary_key)
                                            : Result<hyper::DriveKey>(primary_key.error());
+  if (primary_key.has_value()) {
+    hyper::Wipe(*primary_key);
+  }
   if (!key.has_value()) {
     std::cerr << "worker: " << key.error().message << '\n';
     return cli::ExitCode::kFailure;

@@ -85,8 +85,10 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
   cli::AddOption(app, "--proxy", options.proxy,
                  "Proxy for downloads (http://..., socks5h://...); default: the usual variables");
   cli::AddOption(app, "--ca-file", options.ca_file, "PEM bundle instead of the system's");
-  cli::AddOption(app, "--redirect-host", options.redirect_hosts,
-                 "Further host that an upstream may redirect to");
+  cli::AddOption(
+      app, "--redirect-host", options.redirect_hosts,
+      "Further host that an upstream may redirect to; HOST:PORT for another port than the "
+      "usual one and that of the upstream");
   cli::AddOption(app, "--connections-per-host-max", options.connections_per_host_max,
                  "Connections to one upstream host");
   cli::AddSize(app, "--download-rate-max", options.download_rate_max,
@@ -102,6 +104,9 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
   cli::AddDuration(app, "--scrub-interval", options.scrub_interval,
                    "A drive is gone through again so long after the last time; 0: only when "
                    "`coordinator scrub` asks");
+  cli::AddFlag(app, "--core-dumps", options.core_dumps,
+               "Let a crash leave a core dump and debuggers attach; it holds the keys of this "
+               "worker's drives");
   cli::AddOption(app, "--listen-metrics", options.listen_metrics,
                  "HOST:PORT for /metrics, /healthz and /readyz; default: not served");
   cli::AddOption(app, "--listen-peers", options.peers.listen,

@@ -45,6 +45,7 @@ struct WorkerOptions {
   int connections_per_host_max = 16;
   std::uint64_t download_rate_max = 0;  // bytes a second; 0: no limit
   std::string import_dir;
+  bool core_dumps = false;
   std::string listen_metrics;
   std::uint64_t scrub_rate = kScrubRateDefault;  // bytes a second; 0: nothing is scrubbed
   std::chrono::milliseconds scrub_interval = kScrubIntervalDefault;

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/log.h"
+#include "hyper/core/crypto.h"
 #include "hyper/drive/drive_reader.h"
 #include "worker/index_key.h"
 #include "worker/publish/batch_applier.h"
@@ -46,6 +47,7 @@ IndexPublisher::IndexPublisher(std::unique_ptr<hyper::Corestore> store,
       start_(std::move(start)),
       head_(drive_->head()),
       accepted_(accepted) {
+  hyper::Wipe(start_.primary_key);  // the store has it
   TellHead();
 }
 

@@ -89,8 +89,8 @@ class IndexPublisher final : public LoopService {
   LeaseClient& coordinator_;
   Metrics& metrics_;
   const std::function<void()> changed_;
-  DriveHeads* const heads_;  // may be null
-  const IndexStart start_;
+  DriveHeads* const heads_;                   // may be null
+  IndexStart start_;                          // without the key
   std::optional<hyper::DriveHead> foreseen_;  // content alone, cut off and to be made again
   int failures_ = 0;
   std::mt19937_64 random_{std::random_device{}()};

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/log.h"
+#include "hyper/core/crypto.h"
 #include "hyper/drive/hyperdrive.h"
 #include "worker/index_key.h"
 
@@ -37,6 +38,9 @@ class Recovery {
   Recovery(DataDirectory& data, const IndexRecoveryOptions& options, hyper::DriveKey key,
            const hyper::PrimaryKey& primary_key)
       : data_(data), options_(options), key_(key), primary_key_(primary_key) {}
+  ~Recovery() { hyper::Wipe(primary_key_); }
+  Recovery(const Recovery&) = delete;
+  Recovery& operator=(const Recovery&) = delete;
 
   Result<IndexStart> Run() {
     HNX_TRY(CheckDirectory());
@@ -206,7 +210,7 @@ class Recovery {
   DataDirectory& data_;
   const IndexRecoveryOptions& options_;
   const hyper::DriveKey key_;
-  const hyper::PrimaryKey primary_key_;
+  hyper::PrimaryKey primary_key_;  // wiped in the end
   OwnIndex own_;
   HeldIndex held_;
   Lengths known_;
@@ -215,9 +219,13 @@ class Recovery {
 }  // namespace
 
 Result<IndexStart> RecoverIndex(DataDirectory& data, const IndexRecoveryOptions& options) {
-  HNX_ASSIGN_OR_RETURN(const auto primary_key, ReadIndexKeyFile(options.key_file));
-  HNX_ASSIGN_OR_RETURN(const hyper::DriveKey key, MirrorKeyOf(primary_key));
-  return Recovery(data, options, key, primary_key).Run();
+  HNX_ASSIGN_OR_RETURN(auto primary_key, ReadIndexKeyFile(options.key_file));
+  auto start = [&]() -> Result<IndexStart> {
+    HNX_ASSIGN_OR_RETURN(const hyper::DriveKey key, MirrorKeyOf(primary_key));
+    return Recovery(data, options, key, primary_key).Run();
+  }();
+  hyper::Wipe(primary_key);
+  return start;
 }
 
 }  // namespace hnx::worker

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -32,6 +33,23 @@ Result<void> LockWhole(int fd, const std::filesystem::path& path) {
                               ": another process has this store open; stop it first");
   }
   return Errno("lock", path.string());
+}
+
+// Whoever made the store before (JavaScript does, with everybody's right to read), or a volume that
+// gives all files to a group: from now on it is its owner's alone.
+Result<void> KeepSecret(int fd, const std::filesystem::path& path) {
+  constexpr unsigned kOthersMask = 0077;
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) {
+    return Errno("fstat", path.string());
+  }
+  if ((status.st_mode & kOthersMask) == 0 || ::fchmod(fd, 0600) == 0) {
+    return {};
+  }
+  return FailedPrecondition("open store: others may read " + path.string() +
+                            ", the key that writes its drives, and it belongs to somebody else; "
+                            "run chmod 600 " +
+                            path.string());
 }
 
 void SyncOrDie(int fd, const std::filesystem::path& path) {
@@ -98,6 +116,7 @@ Result<std::unique_ptr<Corestore>> Corestore::Open(std::filesystem::path folder)
                : file.error().Annotate("open store");
   }
   HNX_TRY(LockWhole(file->get(), path));
+  HNX_TRY(KeepSecret(file->get(), path));
   PrimaryKey primary_key{};
   HNX_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(file->get()));
   if (size != primary_key.size()) {

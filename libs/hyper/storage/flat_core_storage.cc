@@ -10,8 +10,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 namespace hnx::hyper {
 namespace {
+
+constexpr unsigned kUsualMode = 0644;
+// For what holds the secret key of a core that is written here. Readers in other processes, a
+// gateway with this folder, are in the group.
+constexpr unsigned kSecretMode = 0640;
+constexpr unsigned kOthersMask = 0007;
+
+bool HoldsSecretKey(CoreFile file) {
+  return file == CoreFile::kOplog || file == CoreFile::kHeader;
+}
+
+// Files of an earlier version were made readable by everybody.
+void HideFromOthers(int fd, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || (status.st_mode & kOthersMask) == 0) {
+    return;
+  }
+  if (::fchmod(fd, status.st_mode & 0777 & ~kOthersMask) != 0) {
+    Log("hyper")->warn("{} holds a secret key and may be read by everybody; run chmod o= {}",
+                       path.string(), path.string());
+  }
+}
 
 // After a failed fsync the kernel may have dropped the pages and report success the next time, so
 // nothing that this process believes to be on disk can be trusted. A new process reads what is
@@ -149,13 +173,16 @@ Result<int> FlatCoreStorage::Descriptor(CoreFile file, bool create) {
     if (!create) {
       return -1;
     }
-    opened = OpenFile(path, flags | O_CREAT, 0644);
+    opened = OpenFile(path, flags | O_CREAT, HoldsSecretKey(file) ? kSecretMode : kUsualMode);
     if (opened && file == CoreFile::kHeader) {  // the others are made, and synced, on opening
       HNX_TRY(SyncDirectory(folder_));
     }
   }
   if (!opened) {
     return std::move(opened).error();
+  }
+  if (writing_ && HoldsSecretKey(file)) {
+    HideFromOthers(opened->get(), path);
   }
   fd = *std::move(opened);
   return fd.get();

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -63,6 +64,47 @@ TEST_F(IndexKeyTest, MayLieInAReadOnlyMountOnceItIsUsed) {
   EXPECT_EQ(unused, 1) << "a mark that stays lets a lost index pass for one that never was";
   ASSERT_TRUE(MarkIndexKeyUsed(key_).has_value());
   EXPECT_EQ(MarkInAReadOnlyMount(), 0);
+}
+
+TEST_F(IndexKeyTest, IsMadeForItsOwnerAloneAndNeverTwice) {
+  EXPECT_EQ(fs::status(key_).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  const auto again = CreateIndexKeyFile(key_, {});
+  ASSERT_FALSE(again.has_value());
+  EXPECT_EQ(again.error().code, ErrorCode::kAlreadyExists);
+}
+
+TEST_F(IndexKeyTest, IsNotReadWhenOthersMayReadIt) {
+  for (const unsigned mode : {0600U, 0400U}) {
+    fs::permissions(key_, static_cast<fs::perms>(mode));
+    EXPECT_TRUE(ReadIndexKeyFile(key_).has_value()) << mode;
+  }
+  for (const unsigned mode : {0640U, 0660U, 0604U, 0644U, 0606U, 0610U, 0777U}) {
+    fs::permissions(key_, static_cast<fs::perms>(mode));
+    const auto key = ReadIndexKeyFile(key_);
+    ASSERT_FALSE(key.has_value()) << mode;
+    EXPECT_NE(key.error().message.find("chmod 600 " + key_.string()), std::string::npos) << mode;
+  }
+}
+
+// What a Secret looks like in a pod with an fsGroup: root's, readable by the group.
+TEST_F(IndexKeyTest, IsReadAsKubernetesMountsIt) {
+  constexpr uid_t kNobody = 65'534;
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "only root can play root and another user";
+  }
+  fs::permissions(key_, static_cast<fs::perms>(0440));
+  ASSERT_EQ(::chown(key_.c_str(), 0, kNobody), 0);
+  fs::permissions(root_, static_cast<fs::perms>(0755));
+  EXPECT_FALSE(ReadIndexKeyFile(key_).has_value()) << "root needs no group";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool nobody =
+        ::setgroups(0, nullptr) == 0 && ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0;
+    ::_exit(nobody && ReadIndexKeyFile(key_).has_value() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 }  // namespace
