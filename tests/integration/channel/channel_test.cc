@@ -165,6 +165,7 @@ TEST_F(ChannelTest, P9OnlyARedirectToARelease) {
   for (const auto& answer : {Answer(200, "hello"), Answer(302, ""), Answer(404, ""),
                              Answer(302, "", {{"Location", "https://evil.example/c/c-1"}}),
                              Answer(302, "", {{"Location", "file:///etc/passwd"}}),
+                             Answer(302, "", {{"Location", "http://127.0.0.1:9/releases/c/c-1.2"}}),
                              Answer(302, "", {{"Location", server_.Url("/channels/c")}})}) {
     server_.Serve("/channels/c", {answer});
     EXPECT_EQ(Resolve(Submit()), "refused");
