@@ -1,6 +1,7 @@
 #include "rpc/channel.h"
 
 #include <charconv>
+#include <cstdlib>
 
 #include <fmt/core.h>
 #include <grpcpp/create_channel.h>
@@ -10,6 +11,13 @@
 
 namespace hnx::rpc {
 namespace {
+
+// While no call waits, as all of ours that fail at once, nobody but gRPC's backup poller drives a
+// handshake, every five seconds; one of TLS takes several such rounds, and never comes to its end
+// in time. Read when gRPC starts, which is after this. The environment's own word counts before.
+[[maybe_unused]] const int kBackupPolling =
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): before main, there are no other threads
+    ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "200", 0);
 
 bool IsEndpoint(std::string_view text) {
   const std::size_t colon = text.rfind(':');

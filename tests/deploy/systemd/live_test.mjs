@@ -79,6 +79,18 @@ test('systemd', async ({ scratch, owns }) => {
   fs.writeFileSync(path.join(etc, 'systemd/system/hypercore-nixos-index.service.d/predecessor.conf'), block.replace(/^ +/gm, ''))
 
   fs.writeFileSync(path.join(etc, 'systemd/system/postgresql.service'), postgresUnit())
+  // The README's own words for other machines: certificates, as credentials.
+  const tls = path.join(etc, 'hypercore-nixos/tls')
+  const certified = spawnSync(path.join(sourceDir, 'deploy/tls/make-certificates'),
+    [tls, '--coordinator', '127.0.0.1', '--worker', 'w1', '--worker', 'w2', '--index', 'i1', '--operator', 'alice'], { encoding: 'utf8' })
+  checkEqual(`make-certificates: ${certified.stderr}`, certified.status, 0)
+  const [credentials] = fs.readFileSync(path.join(sourceDir, 'deploy/systemd/README.md'), 'utf8').match(/\[Service\]\n *LoadCredential=tls\.crt[^`]*/)
+  for (const [unit, name] of Object.entries({ coordinator: 'coordinator', index: 'index-i1', 'worker@worker-1': 'worker-w1', 'worker@worker-2': 'worker-w2' })) {
+    const folder = path.join(etc, 'systemd/system', `${prefixed(unit)}.service.d`)
+    fs.mkdirSync(folder, { recursive: true })
+    fs.writeFileSync(path.join(folder, 'tls.conf'), credentials.replace(/^ +/gm, '').replace(/coordinator(?=\.(crt|key))/g, name))
+  }
+  const asAlice = ['--coordinator', coordinator, '--tls-ca', path.join(tls, 'ca.crt'), '--tls-cert', path.join(tls, 'operator-alice.crt'), '--tls-key', path.join(tls, 'operator-alice.key')]
 
   step('systemd starts everything')
   const systemd = owns(new Booted(root))
@@ -104,12 +116,13 @@ test('systemd', async ({ scratch, owns }) => {
   for (const unit of UNITS) checkEqual(`the state of ${unit}`, systemd.show(unit, 'ActiveState').ActiveState, 'active')
 
   step('a whole mirror')
+  check(run('coordinator', 'status', '--coordinator', coordinator).status !== 0, 'the coordinator answers whoever asks')
   const mirror = { channel, get: async (url) => {
     const response = await fetch(`http://${gateway}${url}`)
     const body = Buffer.from(await response.arrayBuffer())
     return response.status === 200 ? body : null
   } }
-  const submitted = run('coordinator', 'submit', '--coordinator', coordinator, '--channel', channel.info.channel, '--wait')
+  const submitted = run('coordinator', 'submit', ...asAlice, '--channel', channel.info.channel, '--wait')
   checkEqual(`submit: ${submitted.stderr.slice(-800)}`, submitted.status, 0)
   const expected = channel.expected()
   await until('the gateway has the release', LONG_MS, () => mirror.get(`/channels/${channel.info.channel}/${expected.release}/manifest.json`))
@@ -157,7 +170,7 @@ test('systemd', async ({ scratch, owns }) => {
   channel.make('--release', '2')
   await channel.stop()
   await channel.serve()
-  const again = run('coordinator', 'submit', '--coordinator', coordinator, '--channel', channel.info.channel, '--wait')
+  const again = run('coordinator', 'submit', ...asAlice, '--channel', channel.info.channel, '--wait')
   checkEqual(`submit after the kills: ${again.stderr.slice(-800)}`, again.status, 0)
   await until('the gateway has the second release', LONG_MS, () => mirror.get(`/channels/${channel.info.channel}/${channel.expected(2).release}/manifest.json`))
   await compareWithUpstream(mirror, channel.expected(2))

@@ -159,6 +159,18 @@ TEST_F(RotationTest, LosesNoCall) {
   EXPECT_GT(load.connections(), 10U);
 }
 
+TEST_F(RotationTest, ACallerComesBackInAfterTheCoordinatorWasAway) {
+  auto first = std::make_unique<Coordinator>(scratch_, TlsFlags(Files(server_, "leaf")));
+  const std::string endpoint = first->endpoint();
+  Client client(endpoint, As(client_, "leaf"));
+  ASSERT_TRUE(client.Call(kGetStatus).ok());
+  first.reset();
+  WaitUntil("the coordinator is away", [&] { return !client.Call(kGetStatus).ok(); });
+  Scratch other;
+  const Coordinator second(other, TlsFlags(Files(server_, "leaf")), endpoint);
+  WaitUntil("it is let in again", [&] { return client.Call(kGetStatus).ok(); });
+}
+
 TEST_F(RotationTest, KeepsWhatWorksWhenTheNewFilesAreBroken) {
   Coordinator coordinator(scratch_, TlsFlags(Files(server_, "leaf")));
   Replace(server_ / "leaf.crt", "no certificate");
