@@ -280,4 +280,3 @@ export class Pod {
     for (const container of this.containers.values()) await container.stop()
   }
 }
-
