@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cli/core_dumps.h"
 #include "cli/option.h"
 #include "cli/user_cache.h"
 #include "gateway/substituter/pages.h"
@@ -73,6 +74,7 @@ void AddGatewayOptions(CLI::App& app, GatewayOptions& options) {
       "was asked for, and nothing of who asked; a mirror with a --budget follows it. Any "
       "of several will do. Default: nobody is told");
   access::AddClientAccess(app, options.access);
+  cli::AddCoreDumps(app, options.core_dumps, "the token or key for --coordinator");
 }
 
 Result<std::variant<LocalChoice, FarChoice>> ChooseMirror(const GatewayOptions& options) {

@@ -49,6 +49,7 @@ struct GatewayOptions {
   // HOST:PORT of the mirror's coordinators, which are told what is asked for; empty: nobody is.
   std::vector<std::string> coordinators;
   access::ClientAccess access;  // of calls to them
+  bool core_dumps = false;
 };
 
 void AddGatewayOptions(CLI::App& app, GatewayOptions& options);

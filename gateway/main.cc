@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/core_dumps.h"
 #include "cli/program.h"
 #include "cli/stop_signal.h"
 #include "gateway/fallback/fallback_source.h"
@@ -22,6 +23,7 @@
 #include "gateway/substituter/gateway.h"
 #include "http/http_server.h"
 #include "http/metrics.h"
+#include "http/process_metrics.h"
 
 namespace hnx::gateway {
 namespace {
@@ -47,7 +49,9 @@ class Serving {
                   .narinfo_cache_bytes_max = options.narinfo_cache_bytes,
                   .index_id = key.id(),
                   .on_nar_info_asked = HitsOf(options)},
-                 metrics, [this] { return refresher_.ReadyItems(); }) {}
+                 metrics, [this] { return refresher_.ReadyItems(); }) {
+    http::RegisterProcessMetrics(metrics_, "gateway", cli::kVersion);
+  }
 
   Gateway& gateway() { return gateway_; }
 
@@ -214,6 +218,9 @@ Result<cli::ExitCode> ServeFar(const GatewayOptions& options, const FarChoice& c
 
 cli::ExitCode Serve(const GatewayOptions& options) {
   cli::StopSignal stop;  // before any thread
+  if (!options.core_dumps) {
+    cli::ForbidCoreDumps();
+  }
   const auto choice = ChooseMirror(options);
   if (!choice) {
     Log("gateway")->error("{}", choice.error().message);

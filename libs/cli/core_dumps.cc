@@ -4,8 +4,14 @@
 #include <sys/resource.h>
 
 #include "base/check.h"
+#include "cli/option.h"
 
 namespace hnx::cli {
+
+void AddCoreDumps(CLI::App& app, bool& allowed, const std::string& held) {
+  AddFlag(app, "--core-dumps", allowed,
+          "Let a crash leave a core dump and debuggers attach; it holds " + held);
+}
 
 void ForbidCoreDumps() {
   // Neither can fail with these arguments. The limit alone would not do: a core_pattern that is a

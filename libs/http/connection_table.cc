@@ -185,6 +185,11 @@ std::size_t ConnectionTable::size() const {
   return waiting_.size() + answering_.size();
 }
 
+std::size_t ConnectionTable::open() const {
+  MutexLock lock(mutex_);
+  return places_.size();
+}
+
 ConnectionCounts ConnectionTable::counts() const {
   MutexLock lock(mutex_);
   return counts_;

@@ -65,7 +65,10 @@ class ConnectionTable {
   // Those that are beyond their time at `now` go. To be called again and again.
   void EndLate(Clock::SteadyTime now) HNX_EXCLUDES(mutex_);
 
+  // That wait or answer.
   std::size_t size() const HNX_EXCLUDES(mutex_);
+  // With those that are going.
+  std::size_t open() const HNX_EXCLUDES(mutex_);
   ConnectionCounts counts() const HNX_EXCLUDES(mutex_);
 
  private:

@@ -143,7 +143,7 @@ class HttpServer {
 
   int port() const;
   std::string address() const;  // "127.0.0.1:8080", with the real port
-  unsigned connections() const;
+  std::size_t connections() const;
   // Those that had to go, by the reason.
   ConnectionCounts connections_ended() const;
   // Requests whose answer has not been sent whole.

@@ -1,8 +1,22 @@
 #include "http/parked_connections.h"
 
+#include <utility>
+
 #include <microhttpd.h>
 
 namespace hnx::http {
+
+void ParkedConnections::OnResume(std::function<void(MHD_Connection*)> call) {
+  MutexLock lock(mutex_);
+  on_resume_ = std::move(call);
+}
+
+void ParkedConnections::ResumeOne(MHD_Connection* connection) {
+  ::MHD_resume_connection(connection);
+  if (on_resume_) {
+    on_resume_(connection);
+  }
+}
 
 bool ParkedConnections::Park(MHD_Connection* connection) {
   MutexLock lock(mutex_);
@@ -18,7 +32,7 @@ bool ParkedConnections::Park(MHD_Connection* connection) {
 void ParkedConnections::Resume(MHD_Connection* connection) {
   MutexLock lock(mutex_);
   if (parked_.erase(connection) > 0) {
-    ::MHD_resume_connection(connection);
+    ResumeOne(connection);
   }
 }
 
@@ -26,7 +40,7 @@ void ParkedConnections::Close() {
   MutexLock lock(mutex_);
   closed_ = true;
   for (MHD_Connection* const connection : parked_) {
-    ::MHD_resume_connection(connection);
+    ResumeOne(connection);
   }
   parked_.clear();
 }

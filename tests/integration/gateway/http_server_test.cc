@@ -107,32 +107,80 @@ TEST_F(HttpServerTest, SendsARegionOfAFileAndClosesIt) {
   EXPECT_EQ(client.Ask(Request("/x", "", "HEAD"), false).Header("Content-Length"), "2500000");
 }
 
-TEST_F(HttpServerTest, WhatWasSentIsNotChangedByAHoleThatIsPunchedBeforeTheClientReadsIt) {
+// A file of 'x' whose middle is sent; it may be changed once the server has let go of it.
+class SentFileTest : public HttpServerTest {
+ protected:
+  static constexpr off_t kBegin = 1000;
+  static constexpr off_t kSize = 6'000;
+
+  void SetUp() override {
+    ASSERT_TRUE(file_.valid());
+    ASSERT_TRUE(WriteAt(file_.get(), 0, AsBytes(std::string(12'000, 'x'))));
+  }
+
+  // Asks for it and does not read the answer; returns once all is sent.
+  void SendAll(RawClient& client) {
+    client.Send(Request("/x"));
+    locked_.get_future().wait();
+    struct flock exclusive = Whole(F_WRLCK);
+    ASSERT_EQ(::fcntl(file_.get(), F_OFD_SETLKW, &exclusive), 0) << "the server has closed it";
+  }
+
+  void ServeFile(bool may_be_punched) {
+    Serve([this, may_be_punched](const ServerRequest&) {
+      ServerResponse response;
+      const std::string name = "/proc/self/fd/" + std::to_string(file_.get());
+      UniqueFd opened(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+      struct flock shared = Whole(F_RDLCK);
+      EXPECT_EQ(::fcntl(opened.get(), F_OFD_SETLK, &shared), 0);
+      response.file = FileRegion{std::move(opened), kBegin, kSize, may_be_punched};
+      locked_.set_value();
+      return response;
+    });
+  }
+
+  static struct flock Whole(short type) {
+    struct flock all {};
+    all.l_type = type;
+    all.l_whence = SEEK_SET;
+    return all;
+  }
+
+  UniqueFd file_{::memfd_create("test", MFD_CLOEXEC)};
+  std::promise<void> locked_;
+};
+
+TEST_F(SentFileTest, IsNotChangedByAHoleThatIsPunchedBeforeTheClientReadsIt) {
+  ServeFile(true);
+  auto client = Connect();
+  SendAll(client);
+  ASSERT_EQ(::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, kBegin, kSize), 0);
+  EXPECT_TRUE(client.Receive().body == std::string(kSize, 'x'));
+}
+
+// What is sent without a copy still shares its pages with the file.
+TEST_F(SentFileTest, IsNotCopiedWhereNothingIsPunched) {
+  ServeFile(false);
+  auto client = Connect();
+  SendAll(client);
+  ASSERT_TRUE(WriteAt(file_.get(), 0, AsBytes(std::string(12'000, 'y'))));
+  EXPECT_TRUE(client.Receive().body == std::string(kSize, 'y'));
+}
+
+TEST_F(HttpServerTest, ClientsThatLeaveInTheMiddleOfAFileEndNothing) {
   UniqueFd file(::memfd_create("test", MFD_CLOEXEC));
-  const std::string content(12'000, 'x');
-  ASSERT_TRUE(WriteAt(file.get(), 0, AsBytes(content)));
-  const std::string name = "/proc/self/fd/" + std::to_string(file.get());
-  struct flock all {};
-  all.l_whence = SEEK_SET;
-  std::promise<void> locked;
+  constexpr std::uint64_t kSize = 8'000'000;
+  ASSERT_EQ(::ftruncate(file.get(), kSize), 0);
   Serve([&](const ServerRequest&) {
     ServerResponse response;
-    UniqueFd opened(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
-    struct flock shared = all;
-    shared.l_type = F_RDLCK;
-    EXPECT_EQ(::fcntl(opened.get(), F_OFD_SETLK, &shared), 0);
-    response.file = FileRegion{std::move(opened), 1000, 6'000, true};
-    locked.set_value();
+    response.file = FileRegion{UniqueFd(::dup(file.get())), 0, kSize};
     return response;
   });
-  auto client = Connect();
-  client.Send(Request("/x"));
-  locked.get_future().wait();
-  struct flock exclusive = all;
-  exclusive.l_type = F_WRLCK;
-  ASSERT_EQ(::fcntl(file.get(), F_OFD_SETLKW, &exclusive), 0) << "the server has closed it";
-  ASSERT_EQ(::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1000, 6'000), 0);
-  EXPECT_TRUE(client.Receive().body == content.substr(1000, 6'000));
+  for (int i = 0; i < 50; ++i) {
+    auto client = Connect();
+    client.Send(Request("/x"));
+  }
+  EXPECT_EQ(Connect().Ask(Request("/x")).body.size(), kSize);
 }
 
 TEST_F(HttpServerTest, OnePreparedAnswerServesManyThreads) {
@@ -171,6 +219,46 @@ TEST_F(HttpServerTest, HoldsManyIdleConnections) {
   for (auto& client : clients) {
     ASSERT_EQ(client->Ask(Request("/b")).body, "/b");
   }
+}
+
+// libmicrohttpd takes 128 events at a time, and after exactly so many waits for more before it
+// looks at the first: what came at once lay until somebody else did something, or for the idle
+// timeout.
+TEST_F(HttpServerTest, RequestsThatComeAllAtOnceDoNotWaitForOthersHoweverManyTheyAre) {
+  constexpr auto kPatience = std::chrono::seconds(10);
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  const auto wait = go_on.get_future().share();
+  HttpServerOptions options;
+  options.threads = 1;
+  options.idle_timeout = std::chrono::seconds(60);
+  Serve(
+      [&](const ServerRequest& request) {
+        if (request.path() == "/hold") {
+          inside.set_value();
+          wait.wait();
+        }
+        return TextResponse(200, std::string(request.path()));
+      },
+      options);
+  auto holder = Connect();
+  ASSERT_EQ(holder.Ask(Request("/x")).status, 200);
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 128; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server_->port()));
+    ASSERT_EQ(clients.back()->Ask(Request("/x")).status, 200);
+  }
+  holder.Send(Request("/hold"));
+  inside.get_future().wait();
+  for (auto& client : clients) {
+    client->Send(Request("/y"));
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  go_on.set_value();
+  for (auto& client : clients) {
+    ASSERT_EQ(client->Receive().body, "/y");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, kPatience);
 }
 
 TEST_F(HttpServerTest, G1AHeadBeyondItsLimitIsRefused) {

@@ -90,6 +90,19 @@ TEST_F(HttpStreamTest, ManyAnswersAreFoundLaterAtOnce) {
   EXPECT_EQ(good, 8 * 300);
 }
 
+// The thread that sends is woken; by itself it would look ten times a second.
+TEST_F(HttpStreamTest, AnswersFoundLaterAreSentWhenTheyAreFound) {
+  constexpr int kAnswers = 200;
+  constexpr auto kPatience = std::chrono::seconds(10);
+  Serve([](const ServerRequest&) { return Later([] { return TextResponse(200, "late"); }); });
+  auto client = Connect();
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < kAnswers; ++i) {
+    ASSERT_EQ(client.Ask(Request("/x")).body, "late");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, kPatience);
+}
+
 TEST_F(HttpStreamTest, ABodyComesWhileItIsFound) {
   const std::string body = Pattern(3'000'000);
   std::promise<void> gate;

@@ -13,6 +13,10 @@
 
 namespace hnx::gateway {
 
+// A path, and the file of its NAR.
+inline const std::string kHash = "0123456789abcdfghijklmnpqrsvwxyz";
+inline const std::string kNarFile = "1094wph9z4nwlgvsd53abfz8i117ykiv5dwnq9nnhz846s7xqd7d.nar.xz";
+
 class FakeMirror final : public MirrorSource {
  public:
   std::map<std::string, std::string> files;  // by path, "/nar/..." included

@@ -8,9 +8,6 @@
 namespace hnx::gateway {
 namespace {
 
-const std::string kHash = "0123456789abcdfghijklmnpqrsvwxyz";
-const std::string kNarFile = "1094wph9z4nwlgvsd53abfz8i117ykiv5dwnq9nnhz846s7xqd7d.nar.xz";
-
 struct Peers {
   std::string text;
   std::optional<Error> trouble;

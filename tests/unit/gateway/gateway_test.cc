@@ -10,9 +10,6 @@
 namespace hnx::gateway {
 namespace {
 
-const std::string kHash = "0123456789abcdfghijklmnpqrsvwxyz";
-const std::string kNarFile = "1094wph9z4nwlgvsd53abfz8i117ykiv5dwnq9nnhz846s7xqd7d.nar.xz";
-
 std::string NarInfoText(const std::string& url) {
   return "StorePath: /nix/store/" + kHash + "-hello\nURL: " + url +
          "\nCompression: xz\nFileHash: "

@@ -44,7 +44,7 @@ class HeldNarsTest : public ::testing::Test {
 };
 
 TEST_F(HeldNarsTest, WhatWasNotUsedForLongestGoesFirst) {
-  for (const std::uint64_t number : {1, 2, 3, 1}) {
+  for (const std::uint64_t number : {1U, 2U, 3U, 1U}) {
     held_->Use(Blob(number));
   }
   EXPECT_EQ(held_->bytes(), 300U);
@@ -67,7 +67,7 @@ TEST_F(HeldNarsTest, WhatIsPinnedStaysAsOftenAsItIsPinned) {
 }
 
 TEST_F(HeldNarsTest, ItIsKnownAgainAfterARestart) {
-  for (const std::uint64_t number : {1, 2, 3, 1}) {
+  for (const std::uint64_t number : {1U, 2U, 3U, 1U}) {
     held_->Use(Blob(number));
   }
   held_->Forget(Blob(3));

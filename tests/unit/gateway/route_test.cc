@@ -7,7 +7,7 @@
 namespace hnx::gateway {
 namespace {
 
-constexpr std::string_view kHash = "0123456789abcdfghijklmnpqrsvwxyz";
+constexpr std::string_view kRouteHash = "0123456789abcdfghijklmnpqrsvwxyz";
 
 RouteKind KindOf(const std::string& path) {
   return ParseRoute(path).kind;
@@ -21,9 +21,9 @@ TEST(ParseRoute, KnowsWhatASubstituterServes) {
   for (const std::string path : {"/metrics", "/healthz", "/readyz"}) {
     EXPECT_EQ(KindOf(path), RouteKind::kHealth) << path;
   }
-  const std::string narinfo = "/" + std::string(kHash) + ".narinfo";
+  const std::string narinfo = "/" + std::string(kRouteHash) + ".narinfo";
   EXPECT_EQ(KindOf(narinfo), RouteKind::kNarInfo);
-  EXPECT_EQ(ParseRoute(narinfo).first, kHash);
+  EXPECT_EQ(ParseRoute(narinfo).first, kRouteHash);
   const Route nar = ParseRoute("/nar/1094wph9z4nwlgvsd53abfz8i117ykiv5dwnq9nnhz846s7xqd7d.nar.xz");
   EXPECT_EQ(nar.kind, RouteKind::kNar);
   EXPECT_EQ(nar.first, "1094wph9z4nwlgvsd53abfz8i117ykiv5dwnq9nnhz846s7xqd7d.nar.xz");
@@ -43,7 +43,7 @@ TEST(ParseRoute, KnowsTheChannelHostsPaths) {
 }
 
 TEST(ParseRoute, G1RefusesHostilePaths) {
-  const std::string hash(kHash);
+  const std::string hash(kRouteHash);
   for (const std::string& path : {std::string(""),
                                   std::string("nix-cache-info"),
                                   std::string("//"),
@@ -86,7 +86,7 @@ TEST(ParseRoute, G1RefusesHostilePaths) {
 
 TEST(ParseRoute, G6KnowsWhatOtherCachesHaveAndWeDoNot) {
   for (const std::string& path :
-       {"/" + std::string(kHash) + ".ls", std::string("/log/x.drv"),
+       {"/" + std::string(kRouteHash) + ".ls", std::string("/log/x.drv"),
         std::string("/realisations/sha256:abc!out.doi"), std::string("/debuginfo/abcdef"),
         std::string("/build-trace-v2/x.drv/out.doi")}) {
     EXPECT_EQ(KindOf(path), RouteKind::kNotServed) << path;
