@@ -33,6 +33,11 @@ void AddServerAccess(CLI::App& command, ServerAccess& access) {
                  "when it changes");
   cli::AddFlag(command, "--insecure", access.insecure,
                "Listen without TLS on an address that others reach: whoever does may do anything");
+  cli::AddDuration(
+      command, "--connection-age", access.connection_age,
+      "A connection over TLS ends after so long, what is under way on it after as long "
+      "again, so that nobody stays in whose certificate has expired or whose "
+      "authority is gone; who is let in comes back by himself");
 }
 
 void AddClientAccess(CLI::App& command, ClientAccess& access) {

@@ -1,6 +1,7 @@
 // The flags of the door, one name each in all programs, and what they say together.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -11,11 +12,14 @@
 
 namespace hnx::access {
 
-// Of one that listens: --tls-cert, --tls-key, --tls-ca, --tokens-file, --insecure.
+// Of one that listens: --tls-cert, --tls-key, --tls-ca, --tokens-file, --insecure,
+// --connection-age.
 struct ServerAccess {
   TlsFiles tls{};
   std::string tokens_file{};
   bool insecure = false;
+  // Of one with TLS; calls that are under way get as long again.
+  std::chrono::milliseconds connection_age{std::chrono::hours{1}};
 
   // Nobody is asked who he is.
   bool open() const { return !tls.has_identity() && tokens_file.empty(); }

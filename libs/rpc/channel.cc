@@ -8,6 +8,7 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include "base/clock.h"
+#include "rpc/grpc_log.h"
 
 namespace hnx::rpc {
 namespace {
@@ -60,11 +61,12 @@ Result<std::vector<std::string>> ParseEndpoints(std::string_view text) {
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& endpoint,
                                            const ClientCredentials& credentials) {
+  RouteGrpcLog();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMsMin);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMsMax);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMsMin);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMsMax);
   // Connections are not shared with channels whose credentials are others.

@@ -21,6 +21,8 @@ inline constexpr int kMessageBytesMax = 16 << 20;
 inline constexpr int kKeepaliveMs = 10'000;
 inline constexpr int kKeepaliveTimeoutMs = 5'000;
 inline constexpr int kReconnectMsMin = 200;
+// One attempt to connect, handshakes included: over a slow line, on a busy machine.
+inline constexpr int kConnectMsMax = 5'000;
 inline constexpr int kReconnectMsMax = 2'000;
 // Headers of one call, together; a status message of kStatusMessageBytesMax fits, percent-encoded.
 inline constexpr int kMetadataBytesMax = 16 << 10;

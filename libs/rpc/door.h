@@ -3,6 +3,7 @@
 // Denied is what is not named. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,6 +40,7 @@ class Door final : public grpc::AuthMetadataProcessor, public std::enable_shared
 
   // Everybody may do anything, and nobody has a name.
   bool open() const { return access_.open(); }
+  std::chrono::milliseconds connection_age() const { return access_.connection_age; }
   std::shared_ptr<grpc::ServerCredentials> MakeCredentials();
   // Of a call that was let in; without a name when the door is open.
   access::Identity IdentityOf(const grpc::CallbackServerContext& context) const;

@@ -20,6 +20,7 @@
 // watcher) a pool of their own. context, request and response live until the handler returned.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -103,7 +104,8 @@ class MessageWriter : public grpc::ServerWriteReactor<Message> {
 template <class Message>
 class MessageReader : public grpc::ServerReadReactor<Message> {
  public:
-  // Nothing: the client has sent its last message, or has gone.
+  // Nothing: the client has sent its last message, or has gone. Which of them is known for certain
+  // only where the messages themselves have an end.
   std::optional<Message> Read() {
     Message message;
     this->StartRead(&message);
@@ -113,11 +115,16 @@ class MessageReader : public grpc::ServerReadReactor<Message> {
     return message;
   }
 
+  // The client is known to have gone; gRPC may tell it after the last Read().
+  bool cancelled() const { return cancelled_; }
+
  private:
   void OnReadDone(bool ok) override { completion_.Done(ok); }
+  void OnCancel() override { cancelled_ = true; }
   void OnDone() override { delete this; }
 
   internal::Completion completion_;
+  std::atomic<bool> cancelled_{false};
 };
 
 namespace internal {

@@ -1,29 +1,36 @@
 #include "rpc/server.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include <fmt/core.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
 #include "rpc/channel.h"
+#include "rpc/grpc_log.h"
 
 namespace hnx::rpc {
 namespace {
 
+// What all connections together may hold in memory. gRPC gathers a message whole before it looks at
+// its length, so that kMessageBytesMax alone does not bound what a hostile caller has it gather;
+// who holds most is cut off when this is used up.
+constexpr std::size_t kMemoryBytesMax = std::size_t{256} << 20;
 // On one connection; a caller has a handful.
 constexpr int kStreamsMax = 256;
 // From the TCP connection to the end of the handshake.
 constexpr int kHandshakeMsMax = 10'000;
-// A connection is opened anew after so long (running calls end first), so that a certificate that
-// has expired meanwhile, or whose authority was taken away, does not stay in for ever.
-constexpr int kLockedConnectionAgeMs = 3'600'000;
 
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::Start(const std::string& address,
                                               const std::vector<grpc::Service*>& services,
                                               CallObserver observer, std::shared_ptr<Door> door) {
+  RouteGrpcLog();
   grpc::ServerBuilder builder;
   int port = 0;
   const bool locked = door != nullptr && !door->open();
@@ -39,8 +46,12 @@ Result<std::unique_ptr<Server>> Server::Start(const std::string& address,
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMsMax);
   if (locked) {
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kLockedConnectionAgeMs);
+    const int age_ms = static_cast<int>(std::clamp<std::int64_t>(door->connection_age().count(), 1,
+                                                                 std::numeric_limits<int>::max()));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, age_ms);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, age_ms);
   }
+  builder.SetResourceQuota(grpc::ResourceQuota("calls").Resize(kMemoryBytesMax));
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   builder.SetMaxSendMessageSize(kMessageBytesMax);
   for (grpc::Service* service : services) {

@@ -1,6 +1,7 @@
 // Certificates are exchanged while calls run: authority, coordinator's, callers', and the old
 // authority goes.
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -169,6 +170,47 @@ TEST_F(RotationTest, ACallerComesBackInAfterTheCoordinatorWasAway) {
   Scratch other;
   const Coordinator second(other, TlsFlags(Files(server_, "leaf")), endpoint);
   WaitUntil("it is let in again", [&] { return client.Call(kGetStatus).ok(); });
+}
+
+// With the default, an hour, this connection would stay: that is what ends it.
+TEST_F(RotationTest, EndsTheConnectionOfACallerWhoseAuthorityIsGone) {
+  for (const bool soon : {false, true}) {
+    TrustBoth(Content(old_ / "ca.crt") + Content(new_ / "ca.crt"));
+    std::vector<std::string> flags = TlsFlags(Files(server_, "leaf"));
+    if (soon) {
+      flags.insert(flags.end(), {"--connection-age", "2s"});
+    }
+    Scratch folder;
+    Coordinator coordinator(folder, flags);
+    Client client(coordinator.endpoint(), As(old_, "operator-olga"));
+    ASSERT_TRUE(client.Call(kGetStatus).ok());
+    Replace(server_ / "ca.crt", Content(new_ / "ca.crt"));
+    WaitUntil("new connections are refused", [&] {
+      return !Works(coordinator.endpoint(), old_, "operator-olga", old_ / "ca.crt");
+    });
+    if (soon) {
+      WaitUntil("the open one is ended", [&] { return !client.Call(kGetStatus).ok(); });
+    } else {
+      EXPECT_TRUE(client.Call(kGetStatus).ok());
+    }
+  }
+}
+
+TEST_F(RotationTest, ConnectionsThatEndLoseNoCall) {
+  std::vector<std::string> flags = TlsFlags(Files(server_, "leaf"));
+  flags.insert(flags.end(), {"--connection-age", "1s"});
+  Coordinator coordinator(scratch_, flags);
+  const auto made =
+      rpc::ClientCredentials::Make(As(old_, "operator-olga"), {coordinator.endpoint()});
+  ASSERT_TRUE(made.has_value()) << made.error().message;
+  Load load(coordinator.endpoint(), *made);
+  const auto begun = std::chrono::steady_clock::now();
+  WaitUntil("some connections have ended", [&] {
+    return load.failures() > 0 ||
+           std::chrono::steady_clock::now() - begun > std::chrono::seconds(5);
+  });
+  load.Stop();
+  EXPECT_EQ(load.failures(), 0U);
 }
 
 TEST_F(RotationTest, KeepsWhatWorksWhenTheNewFilesAreBroken) {

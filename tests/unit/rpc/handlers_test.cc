@@ -78,7 +78,8 @@ TEST_F(HandlersTest, AnswersAUnaryCall) {
   pb::GetReleaseRequest request;
   request.set_release_id(7);
   pb::Release release;
-  ASSERT_TRUE(stub_->GetRelease(MakeContext(10s).get(), request, &release).ok());
+  const auto status = stub_->GetRelease(MakeContext(10s).get(), request, &release);
+  ASSERT_TRUE(status.ok()) << FromGrpcStatus(status).ToString();
   EXPECT_EQ(release.id(), 7U);
 }
 
