@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hyper/codec/flat_tree.h"
+#include "hyper/core/audit_findings.h"
 #include "hyper/core/core_view.h"
 #include "hyper/core/oplog.h"
 #include "hyper/core/tree_store.h"
@@ -24,13 +25,6 @@ bool AllZero(ByteView bytes) {
                      [](std::byte byte) { return byte == std::byte{0}; });
 }
 
-std::string NodeName(TreeIndex index) {
-  return "node " + std::to_string(index.value());
-}
-std::string BlockName(BlockIndex block) {
-  return "block " + std::to_string(block.value());
-}
-
 class Auditor {
  public:
   Auditor(CoreStorage& storage, const AuditOptions& options)
@@ -39,27 +33,10 @@ class Auditor {
   Result<AuditReport> Run();
 
  private:
-  // A node that is known to be right, and where the bytes below it begin.
-  struct Known {
-    TreeNode node;
-    std::uint64_t begin;
-  };
-
   // Everything once. What a writer changed meanwhile is not held against the core, unless it cut a
   // tail: then what was found may be its doing.
   Result<void> RunOnce();
   Result<bool> TailCutMeanwhile();
-
-  void Find(AuditFinding finding);
-  void Find(CoreFile file, std::uint64_t offset, std::string message);
-  void FindNode(TreeIndex index, const std::string& message);
-  // Of which is known what it should be.
-  void FindWrongNode(const TreeNode& seen, const TreeNode& right, const std::string& message);
-  void FindChildren(const Known& parent, TreeIndex at, const std::string& message);
-  void FindBlock(const Known& leaf, std::uint64_t offset, std::string message);
-  void FindZeros(const Known& leaf);
-  // `present`: what it should be.
-  void FindBit(const Known& leaf, bool present, const std::string& message);
 
   // False when the oplog cannot be read, so that nothing else can be judged.
   Result<bool> CheckOplog();
@@ -68,17 +45,17 @@ class Auditor {
   // The roots, put right where that is possible; nullopt when they are not what was signed.
   Result<std::optional<std::vector<TreeNode>>> CheckRoots();
   bool Signed(const std::vector<TreeNode>& roots) const;
-  Result<void> CheckBelow(const Known& root);
-  Result<void> CheckChildren(const Known& parent, std::vector<Known>& stack);
+  Result<void> CheckBelow(const KnownNode& root);
+  Result<void> CheckChildren(const KnownNode& parent, std::vector<KnownNode>& stack);
   // The two children as they should be; nullopt when that cannot be told.
-  Result<std::optional<std::pair<TreeNode, TreeNode>>> RightChildren(const Known& parent);
+  Result<std::optional<std::pair<TreeNode, TreeNode>>> RightChildren(const KnownNode& parent);
   // The node computed anew from its children, or a leaf from its `size` bytes at `begin`.
   Result<std::optional<TreeNode>> Recompute(TreeIndex index, std::uint64_t begin,
                                             std::uint64_t size);
-  Result<void> CheckAbsent(const Known& subtree);
-  Result<void> CheckBlock(const Known& leaf);
-  Result<void> CheckAbsentBlock(const Known& leaf, bool bytes_there);
-  Result<void> CheckPresent(const Known& leaf, const Bytes& bytes, bool right);
+  Result<void> CheckAbsent(const KnownNode& subtree);
+  Result<void> CheckBlock(const KnownNode& leaf);
+  Result<void> CheckAbsentBlock(const KnownNode& leaf, bool bytes_there);
+  Result<void> CheckPresent(const KnownNode& leaf, const Bytes& bytes, bool right);
   // Whether the block is marked absent now, whatever it was when we began.
   Result<bool> IsAbsentNow(BlockIndex block);
   Result<Bytes> ReadData(std::uint64_t begin, std::uint64_t size);
@@ -88,94 +65,10 @@ class Auditor {
   CoreStorage& storage_;
   const AuditOptions& options_;
   AuditReport report_;
+  AuditFindings findings_{options_, report_};
   std::unique_ptr<CoreView> view_;
   std::uint64_t bytes_unreported_ = 0;
 };
-
-void Auditor::Find(AuditFinding finding) {
-  ++report_.findings_total;
-  if (options_.on_finding) {
-    options_.on_finding(finding);
-  }
-  if (report_.findings.size() < options_.findings_max) {
-    report_.findings.push_back(std::move(finding));
-  }
-}
-
-void Auditor::Find(CoreFile file, std::uint64_t offset, std::string message) {
-  AuditFinding finding;
-  finding.file = file;
-  finding.offset = offset;
-  finding.message = std::move(message);
-  Find(std::move(finding));
-}
-
-void Auditor::FindNode(TreeIndex index, const std::string& message) {
-  Find(CoreFile::kTree, index.value() * kTreeSlotBytes, NodeName(index) + " " + message);
-}
-
-void Auditor::FindWrongNode(const TreeNode& seen, const TreeNode& right,
-                            const std::string& message) {
-  AuditFinding finding;
-  finding.file = CoreFile::kTree;
-  finding.offset = seen.index.value() * kTreeSlotBytes;
-  finding.message = NodeName(seen.index) + " " + message;
-  finding.kind = AuditFinding::Kind::kNode;
-  finding.right = right;
-  finding.seen = seen;
-  Find(std::move(finding));
-}
-
-void Auditor::FindChildren(const Known& parent, TreeIndex at, const std::string& message) {
-  AuditFinding finding;
-  finding.file = CoreFile::kTree;
-  finding.offset = at.value() * kTreeSlotBytes;
-  finding.message = NodeName(at) + " " + message;
-  finding.kind = AuditFinding::Kind::kChildren;
-  finding.block = flat_tree::BlocksBelow(parent.node.index).begin;
-  finding.right = parent.node;
-  Find(std::move(finding));
-}
-
-void Auditor::FindBlock(const Known& leaf, std::uint64_t offset, std::string message) {
-  AuditFinding finding;
-  finding.file = CoreFile::kData;
-  finding.offset = offset;
-  finding.message = std::move(message);
-  finding.kind = AuditFinding::Kind::kBlock;
-  finding.block = flat_tree::BlockOf(leaf.node.index);
-  finding.right = leaf.node;
-  finding.bytes = {ByteOffset(leaf.begin), ByteOffset(leaf.begin + leaf.node.size)};
-  Find(std::move(finding));
-}
-
-void Auditor::FindZeros(const Known& leaf) {
-  AuditFinding finding;
-  finding.block = flat_tree::BlockOf(leaf.node.index);
-  finding.file = CoreFile::kBitfield;
-  finding.offset = finding.block.value() / 8;
-  finding.message = BlockName(finding.block) +
-                    " is marked present, but data holds only zeros in its place, from byte " +
-                    std::to_string(leaf.begin);
-  finding.kind = AuditFinding::Kind::kBlock;
-  finding.right = leaf.node;
-  finding.bytes = {ByteOffset(leaf.begin), ByteOffset(leaf.begin + leaf.node.size)};
-  finding.zeros = true;
-  Find(std::move(finding));
-}
-
-void Auditor::FindBit(const Known& leaf, bool present, const std::string& message) {
-  AuditFinding finding;
-  finding.block = flat_tree::BlockOf(leaf.node.index);
-  finding.file = CoreFile::kBitfield;
-  finding.offset = finding.block.value() / 8;
-  finding.message = BlockName(finding.block) + " " + message;
-  finding.kind = AuditFinding::Kind::kBit;
-  finding.right = leaf.node;
-  finding.bytes = {ByteOffset(leaf.begin), ByteOffset(leaf.begin + leaf.node.size)};
-  finding.present = present;
-  Find(std::move(finding));
-}
 
 Result<bool> Auditor::CheckOplog() {
   for (int i = 1;; ++i) {
@@ -189,11 +82,11 @@ Result<bool> Auditor::CheckOplog() {
       }
       HNX_ASSIGN_OR_RETURN(const std::uint64_t size, storage_.Size(CoreFile::kOplog));
       if (error.code == ErrorCode::kNotFound && size > 0) {
-        Find(CoreFile::kOplog, 0, "no header slot is whole");
+        findings_.At(CoreFile::kOplog, 0, "no header slot is whole");
         return false;
       }
       if (error.code == ErrorCode::kDataLoss) {
-        Find(CoreFile::kOplog, damaged_at, error.message);
+        findings_.At(CoreFile::kOplog, damaged_at, error.message);
         return false;
       }
       return error;
@@ -207,19 +100,20 @@ Result<bool> Auditor::CheckOplog() {
       }
     }
     if (behind > 0) {
-      Find(CoreFile::kOplog, content->end,
-           std::to_string(behind) + " bytes that are no entry: torn by a crash, or damaged");
+      findings_.At(
+          CoreFile::kOplog, content->end,
+          std::to_string(behind) + " bytes that are no entry: torn by a crash, or damaged");
     }
     for (std::size_t slot = 0; slot < content->slots.size(); ++slot) {
       if (content->slots[slot] == SlotState::kDamaged) {
-        Find(CoreFile::kOplog, slot * kOplogSlotBytes,
-             "header slot " + std::to_string(slot) + " is damaged");
+        findings_.At(CoreFile::kOplog, slot * kOplogSlotBytes,
+                     "header slot " + std::to_string(slot) + " is damaged");
       }
     }
     HNX_ASSIGN_OR_RETURN(view_, CoreView::LoadUnverified(storage_, *std::move(content)));
     const Result<void> identity = view_->identity().Check();
     if (!identity) {
-      Find(CoreFile::kOplog, 0, identity.error().message);
+      findings_.At(CoreFile::kOplog, 0, identity.error().message);
     }
     return true;
   }
@@ -256,16 +150,16 @@ Result<std::optional<std::vector<TreeNode>>> Auditor::CheckRoots() {
       std::vector<TreeNode> corrected = roots;
       corrected[i] = *again;
       if (Signed(corrected)) {
-        FindWrongNode(roots[i], *again, "is not the root that was signed");
+        findings_.WrongNode(roots[i], *again, "is not the root that was signed");
         return std::optional(std::move(corrected));
       }
     }
     begin += roots[i].size;
   }
   const TreeIndex first = roots.empty() ? TreeIndex(0) : roots[0].index;
-  FindNode(first, "or another of the " + std::to_string(roots.size()) +
-                      " roots is not what was signed at length " +
-                      std::to_string(view_->head().length));
+  findings_.Node(first, "or another of the " + std::to_string(roots.size()) +
+                            " roots is not what was signed at length " +
+                            std::to_string(view_->head().length));
   return std::optional<std::vector<TreeNode>>();
 }
 
@@ -298,7 +192,8 @@ Result<std::optional<TreeNode>> Auditor::Recompute(TreeIndex index, std::uint64_
   return std::optional(ParentOf(left, right));
 }
 
-Result<std::optional<std::pair<TreeNode, TreeNode>>> Auditor::RightChildren(const Known& parent) {
+Result<std::optional<std::pair<TreeNode, TreeNode>>> Auditor::RightChildren(
+    const KnownNode& parent) {
   using Pair = std::optional<std::pair<TreeNode, TreeNode>>;
   const auto [left_index, right_index] = flat_tree::Children(parent.node.index);
   HNX_ASSIGN_OR_RETURN(const TreeNode left, view_->nodes().Get(left_index));
@@ -316,40 +211,40 @@ Result<std::optional<std::pair<TreeNode, TreeNode>>> Auditor::RightChildren(cons
   HNX_ASSIGN_OR_RETURN(const std::optional<TreeNode> right_again,
                        Recompute(right_index, parent.begin + size - right_size, right_size));
   if (left_again && ParentOf(*left_again, right) == parent.node) {
-    FindWrongNode(left, *left_again, "is wrong");
+    findings_.WrongNode(left, *left_again, "is wrong");
     return Pair(std::pair(*left_again, right));
   }
   if (right_again && ParentOf(left, *right_again) == parent.node) {
-    FindWrongNode(right, *right_again, "is wrong");
+    findings_.WrongNode(right, *right_again, "is wrong");
     return Pair(std::pair(left, *right_again));
   }
   const bool left_good = left_again && *left_again == left;
   const bool right_good = right_again && *right_again == right;
   if (left_good == right_good) {
-    FindChildren(parent, left_index,
-                 "or " + NodeName(right_index) + " is wrong: they do not hash to " +
-                     NodeName(parent.node.index));
+    findings_.Children(parent, left_index,
+                       "or " + NodeName(right_index) + " is wrong: they do not hash to " +
+                           NodeName(parent.node.index));
   } else {
-    FindChildren(parent, left_good ? right_index : left_index,
-                 "is wrong, and what it stands for is gone: " + NodeName(parent.node.index) +
-                     " cannot be checked further");
+    findings_.Children(parent, left_good ? right_index : left_index,
+                       "is wrong, and what it stands for is gone: " + NodeName(parent.node.index) +
+                           " cannot be checked further");
   }
   return Pair();
 }
 
-Result<void> Auditor::CheckAbsent(const Known& subtree) {
+Result<void> Auditor::CheckAbsent(const KnownNode& subtree) {
   const BlockRange blocks = flat_tree::BlocksBelow(subtree.node.index);
   HNX_ASSIGN_OR_RETURN(const BlockIndex there, view_->bits().Find(true, blocks));
   if (there == blocks.end) {
     report_.blocks_absent += blocks.length();
   } else {
-    FindChildren(subtree, flat_tree::LeafOf(there),
-                 "is missing, though its block is marked present");
+    findings_.Children(subtree, flat_tree::LeafOf(there),
+                       "is missing, though its block is marked present");
   }
   return {};
 }
 
-Result<void> Auditor::CheckChildren(const Known& parent, std::vector<Known>& stack) {
+Result<void> Auditor::CheckChildren(const KnownNode& parent, std::vector<KnownNode>& stack) {
   const auto [left_index, right_index] = flat_tree::Children(parent.node.index);
   HNX_ASSIGN_OR_RETURN(const TreeNode left, view_->nodes().Get(left_index));
   HNX_ASSIGN_OR_RETURN(const TreeNode right, view_->nodes().Get(right_index));
@@ -364,12 +259,12 @@ Result<void> Auditor::CheckChildren(const Known& parent, std::vector<Known>& sta
   return {};
 }
 
-Result<void> Auditor::CheckBelow(const Known& root) {
+Result<void> Auditor::CheckBelow(const KnownNode& root) {
   // Depth first, from left to right: the file is read in order, and the stack holds one node a
   // level.
-  std::vector<Known> stack = {root};
+  std::vector<KnownNode> stack = {root};
   while (!stack.empty()) {
-    const Known at = stack.back();
+    const KnownNode at = stack.back();
     stack.pop_back();
     if (flat_tree::BlocksBelow(at.node.index).end <= options_.first_block) {
       continue;
@@ -383,7 +278,7 @@ Result<void> Auditor::CheckBelow(const Known& root) {
   return {};
 }
 
-Result<void> Auditor::CheckBlock(const Known& leaf) {
+Result<void> Auditor::CheckBlock(const KnownNode& leaf) {
   const BlockIndex block = flat_tree::BlockOf(leaf.node.index);
   HNX_ASSIGN_OR_RETURN(const bool here, view_->bits().Has(block));
   HNX_ASSIGN_OR_RETURN(const Bytes bytes, ReadData(leaf.begin, leaf.node.size));
@@ -404,7 +299,7 @@ Result<void> Auditor::CheckBlock(const Known& leaf) {
   return {};
 }
 
-Result<void> Auditor::CheckAbsentBlock(const Known& leaf, bool bytes_there) {
+Result<void> Auditor::CheckAbsentBlock(const KnownNode& leaf, bool bytes_there) {
   const BlockIndex block = flat_tree::BlockOf(leaf.node.index);
   ++report_.blocks_absent;
   // A copy of somebody else's core writes blocks to their places before it records them, and a
@@ -425,15 +320,16 @@ Result<void> Auditor::CheckAbsentBlock(const Known& leaf, bool bytes_there) {
     bytes_there = absent;
   }
   if (bytes_there) {
-    FindBit(leaf, true, "is marked absent, but its bytes are there");
+    findings_.Bit(leaf, true, "is marked absent, but its bytes are there");
   } else if (block.value() < view_->header().contiguous_length) {
-    Find(CoreFile::kBitfield, block.value() / 8,
-         BlockName(block) + " is marked absent below the contiguous length that oplog notes");
+    findings_.At(
+        CoreFile::kBitfield, block.value() / 8,
+        BlockName(block) + " is marked absent below the contiguous length that oplog notes");
   }
   return {};
 }
 
-Result<void> Auditor::CheckPresent(const Known& leaf, const Bytes& bytes, bool right) {
+Result<void> Auditor::CheckPresent(const KnownNode& leaf, const Bytes& bytes, bool right) {
   const BlockIndex block = flat_tree::BlockOf(leaf.node.index);
   if (!right) {
     HNX_ASSIGN_OR_RETURN(const bool cleared, IsAbsentNow(block));
@@ -445,12 +341,12 @@ Result<void> Auditor::CheckPresent(const Known& leaf, const Bytes& bytes, bool r
   ++report_.blocks_checked;
   report_.bytes_checked += bytes.size();
   if (bytes.size() < leaf.node.size) {
-    FindBlock(leaf, leaf.begin + bytes.size(),
-              "ends within " + BlockName(block) + ", which is marked present");
+    findings_.Block(leaf, leaf.begin + bytes.size(),
+                    "ends within " + BlockName(block) + ", which is marked present");
   } else if (!right && AllZero(bytes)) {
-    FindZeros(leaf);
+    findings_.Zeros(leaf);
   } else if (!right) {
-    FindBlock(leaf, leaf.begin, BlockName(block) + " is not what was signed");
+    findings_.Block(leaf, leaf.begin, BlockName(block) + " is not what was signed");
   }
   return {};
 }
@@ -477,9 +373,9 @@ Result<void> Auditor::CheckBlankSlots() {
   const auto expect_blank = [&](TreeIndex index) -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const TreeNode node, view_->nodes().Get(index));
     if (!node.blank()) {
-      FindWrongNode(node, TreeNode{index, 0, {}},
-                    "does not exist at length " + std::to_string(length) +
-                        ", but something is written in its place");
+      findings_.WrongNode(node, TreeNode{index, 0, {}},
+                          "does not exist at length " + std::to_string(length) +
+                              ", but something is written in its place");
     }
     return {};
   };
@@ -511,8 +407,8 @@ Result<void> Auditor::CheckBitsBeyondLength() {
     if (at == end) {
       return {};
     }
-    FindBit({{flat_tree::LeafOf(at), 0, {}}, 0}, false,
-            "is marked present beyond the length " + std::to_string(length));
+    findings_.Bit({{flat_tree::LeafOf(at), 0, {}}, 0}, false,
+                  "is marked present beyond the length " + std::to_string(length));
     ++at;
   }
 }

@@ -1,5 +1,6 @@
 list(APPEND HYPER_SOURCES
   core/audit.cc
+  core/audit_findings.cc
   core/bitfield.cc
   core/blake2b.cc
   core/core_mender.cc

@@ -7,8 +7,6 @@
 namespace hnx::hyper {
 namespace {
 
-constexpr std::size_t kBlock = kBlobBlockBytes;
-
 class FetchLiveTest : public NodeFixture {
  protected:
   static Result<void> Admit(std::uint64_t /*bytes_max*/) { return {}; }

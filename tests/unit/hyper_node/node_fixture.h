@@ -14,6 +14,8 @@ namespace hnx::hyper {
 
 using namespace std::chrono_literals;
 
+inline constexpr std::size_t kBlock = kBlobBlockBytes;
+
 // Nothing here takes so long unless it never comes.
 inline constexpr std::chrono::milliseconds kLong{20'000};
 

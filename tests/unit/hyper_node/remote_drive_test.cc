@@ -10,8 +10,6 @@
 namespace hnx::hyper {
 namespace {
 
-constexpr std::size_t kBlock = kBlobBlockBytes;
-
 class RemoteDriveTest : public NodeFixture {};
 
 TEST_F(RemoteDriveTest, IsReadWithNothingButItsKey) {

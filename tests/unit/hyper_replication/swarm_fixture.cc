@@ -4,7 +4,7 @@
 
 namespace hnx::hyper {
 
-Writer::Writer(std::uint8_t seed) : seed_(seed) {
+Writer::Writer(std::uint8_t seed) {
   Bytes bytes(32, std::byte{seed});
   KeyPair pair = KeyPair::FromSeed(bytes);
   Manifest manifest = Manifest::SingleSigner(pair.public_key);

@@ -59,7 +59,6 @@ class Writer {
   std::shared_ptr<MemoryCoreFiles> files_ = std::make_shared<MemoryCoreFiles>();
   std::unique_ptr<Hypercore> core_;
   std::vector<Bytes> blocks_;
-  std::uint8_t seed_;
 };
 
 // What a node was told.
