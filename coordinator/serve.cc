@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/core_dumps.h"
 #include "coordinator/channel/channel_follower.h"
 #include "coordinator/channel/channel_resolver.h"
 #include "coordinator/database/open_database.h"
@@ -248,6 +249,9 @@ Result<void> MigrateDatabase(const MigrateOptions& options) {
 }  // namespace
 
 cli::ExitCode Serve(const ServeOptions& options, cli::StopSignal& stop) {
+  if (!options.core_dumps) {
+    cli::ForbidCoreDumps();
+  }
   return Report(RunServer(options, stop), "serve");
 }
 

@@ -1,5 +1,6 @@
 #include "coordinator/serve_options.h"
 
+#include "cli/core_dumps.h"
 #include "cli/option.h"
 #include "nix/nar_info.h"
 #include "nix/trusted_keys.h"
@@ -107,6 +108,8 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   cli::AddOption(command, "--listen-metrics", options.listen_http,
                  "What --listen-http was called when it had /metrics only")
       ->group("");
+  cli::AddCoreDumps(command, options.core_dumps,
+                    "passwords of the database, tokens, and the key of --tls-key");
 }
 
 void AddMigrateOptions(CLI::App& command, MigrateOptions& options) {

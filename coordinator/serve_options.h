@@ -26,6 +26,7 @@ struct ServeOptions {
   access::ServerAccess access;
   std::string database;  // empty: a private PostgreSQL below `data`
   bool no_migrate = false;
+  bool core_dumps = false;
   std::vector<std::string> upstreams{"https://cache.nixos.org"};  // upstream_set.h
   std::vector<std::string> trusted_public_keys;
   bool accept_unsigned_content_addressed = false;

@@ -99,6 +99,7 @@ Result<pb::SubmitResponse> CoordinatorClient::SubmitOnce(const pb::Submission& s
   const auto writer = stub->Submit(context.get(), &response);
   pb::SubmitRequest request;
   *request.mutable_submission() = submission;
+  request.mutable_submission()->set_marks_end_of_list(static_cast<bool>(list));
   bool open = writer->Write(request);
   Result<void> read;
   while (open && list) {
@@ -110,10 +111,11 @@ Result<pb::SubmitResponse> CoordinatorClient::SubmitOnce(const pb::Submission& s
       read = more.error();
       break;
     }
+    request.set_end_of_list(!*more);
+    open = writer->Write(request);
     if (!*more) {
       break;
     }
-    open = writer->Write(request);
   }
   writer->WritesDone();
   const grpc::Status status = writer->Finish();

@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace hnx::coordinator {
 
 BackgroundService::BackgroundService(const std::string& name, const PgLeader& leader,
-                                     std::chrono::milliseconds interval, Round round)
+                                     PgChanges& changes, std::chrono::milliseconds interval,
+                                     Round round)
     : LoopService(name),
       name_(name),
       leader_(leader),
+      changes_(changes),
       interval_(interval),
       round_(std::move(round)) {}
 
@@ -23,6 +26,11 @@ std::chrono::milliseconds BackgroundService::RunOnce() {
   if (!leader_.leads()) {
     return interval_;
   }
+  const std::string seen = changes_.Seen();
+  if (IsQuiet(seen)) {
+    return interval_;
+  }
+  found_nothing_in_.clear();
   const Result<bool> more = round_();
   if (!more.has_value()) {
     return Trouble(more.error());
@@ -32,7 +40,17 @@ std::chrono::milliseconds BackgroundService::RunOnce() {
     Log(name_)->info("goes on");
     last_trouble_.clear();
   }
-  return *more ? std::chrono::milliseconds(0) : interval_;
+  if (*more) {
+    return std::chrono::milliseconds(0);
+  }
+  found_nothing_in_ = seen;
+  found_nothing_at_ = Clock::Real().Steady();
+  return interval_;
+}
+
+bool BackgroundService::IsQuiet(const std::string& seen) const {
+  return !seen.empty() && seen == found_nothing_in_ &&
+         Clock::Real().Steady() - found_nothing_at_ < kQuietIntervalMin;
 }
 
 std::chrono::milliseconds BackgroundService::Trouble(const Error& error) {

@@ -38,10 +38,10 @@ Maintenance::Maintenance(PgPool& pool, PgLeader& leader, const IndexDescription&
                          PublishLimits publish_limits, PlanStoreOptions plan_options,
                          RetireOptions retire_options, std::int64_t copies,
                          BudgetOptions budget_options, std::chrono::milliseconds audit_keep)
-    : leader_(leader) {
+    : leader_(leader), changes_(pool) {
   const auto add = [&](const char* name, milliseconds interval, BackgroundService::Round round) {
     services_.push_back(
-        std::make_unique<BackgroundService>(name, leader, interval, std::move(round)));
+        std::make_unique<BackgroundService>(name, leader, changes_, interval, std::move(round)));
   };
   services_.push_back(std::make_unique<LeaderService>(leader));
 

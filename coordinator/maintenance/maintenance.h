@@ -13,6 +13,7 @@
 #include "base/service.h"
 #include "coordinator/store/batch_builder.h"
 #include "coordinator/store/pg_budget_store.h"
+#include "coordinator/store/pg_changes.h"
 #include "coordinator/store/pg_leader.h"
 #include "coordinator/store/pg_plan_store.h"
 #include "coordinator/store/pg_pool.h"
@@ -37,6 +38,7 @@ class Maintenance final : public Service {
 
  private:
   PgLeader& leader_;
+  PgChanges changes_;
   std::function<void(std::uint64_t)> expired_ = [](std::uint64_t) {};
   std::vector<std::unique_ptr<Service>> services_;
 };

@@ -4,6 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "cli/program.h"
+#include "http/process_metrics.h"
+
 namespace hnx::coordinator {
 namespace {
 
@@ -251,7 +254,9 @@ CoordinatorMetrics::CoordinatorMetrics()
                                         "did not renew them")),
       failures_(registry_, "hnx_coordinator_nar_failures_total",
                 "NARs that workers could not store, by class and by what became of them",
-                kFailureSeriesMax) {}
+                kFailureSeriesMax) {
+  http::RegisterProcessMetrics(registry_, "coordinator", cli::kVersion);
+}
 
 void CoordinatorMetrics::Show(const OverviewService& overview) {
   registry_.GaugesFunction([&overview] { return OverviewGauges(*overview.Last()); });

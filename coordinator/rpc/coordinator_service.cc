@@ -119,8 +119,9 @@ grpc::ServerReadReactor<pb::SubmitRequest>* CoordinatorService::Submit(
           return InvalidArgument("submit: the first message must describe the submission");
         }
         HNX_ASSIGN_OR_RETURN(const NewRelease release, ReadSubmission(first->submission()));
-        auto submitted =
-            release.is_list ? SubmitList(release, in, caller) : store_.Submit(release, caller);
+        const bool has_end = first->submission().marks_end_of_list();
+        auto submitted = release.is_list ? SubmitList(release, has_end, in, caller)
+                                         : store_.Submit(release, caller);
         if (!submitted.has_value()) {
           return submitted.error();
         }
@@ -130,16 +131,26 @@ grpc::ServerReadReactor<pb::SubmitRequest>* CoordinatorService::Submit(
       });
 }
 
-Result<Submitted> CoordinatorService::SubmitList(const NewRelease& release,
+Result<Submitted> CoordinatorService::SubmitList(const NewRelease& release, bool has_end,
                                                  rpc::MessageReader<pb::SubmitRequest>& in,
                                                  const Caller& caller) {
   HNX_ASSIGN_OR_RETURN(ListSubmission list, ListSubmission::Begin(store_, release, caller));
   const auto read = [&]() -> Result<Submitted> {
+    bool ended = false;
     while (const auto message = in.Read()) {
       if (!message->has_store_paths()) {
         return InvalidArgument("submit: only the first message describes the submission");
       }
+      if (ended) {
+        return InvalidArgument("submit: the list goes on after its end");
+      }
       HNX_TRY(list.Feed(message->store_paths()));
+      ended = message->end_of_list();
+    }
+    // Clients of 0.1.0 mark no end; that they have gone is mostly seen.
+    if (has_end ? !ended : in.cancelled()) {
+      return Error{ErrorCode::kCancelled,
+                   "submit: the list ended in the middle, nothing was submitted; submit it again"};
     }
     return list.Finish();
   };

@@ -149,7 +149,8 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   // For the audit.
   Caller CallerOf(const grpc::CallbackServerContext& context) const;
   Result<NewRelease> ReadSubmission(const hypercore_nixos::v1::Submission& submission) const;
-  Result<Submitted> SubmitList(const NewRelease& release,
+  // `has_end`: the client marks the list's last message.
+  Result<Submitted> SubmitList(const NewRelease& release, bool has_end,
                                rpc::MessageReader<hypercore_nixos::v1::SubmitRequest>& in,
                                const Caller& caller);
   bool stopping() const;

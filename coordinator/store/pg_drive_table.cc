@@ -18,9 +18,11 @@
 namespace hnx::coordinator {
 namespace {
 
+using ShardEntries = DriveTable::ShardEntries;
+
 // The entries as one array a column, in the order of the statements in drive.sql.
 struct EntryColumns {
-  explicit EntryColumns(const std::map<std::string_view, const ShardEntry*>& entries) {
+  explicit EntryColumns(const ShardEntries& entries) {
     for (const auto& [name, entry] : entries) {
       file.AddText(name);
       nar_hash.AddBytes(entry->nar_hash);
@@ -183,8 +185,8 @@ void DriveTable::EntriesGone(std::int64_t shard, const std::vector<ShardEntry>& 
 void DriveTable::StoreEntries(std::int64_t shard, const std::vector<ShardEntry>& entries) {
   EntriesGone(shard, entries, false);
   // Of several changes to one file the last is what the drive says.
-  std::map<std::string_view, const ShardEntry*> stored;
-  std::map<std::string_view, const ShardEntry*> deleted;
+  ShardEntries stored;
+  ShardEntries deleted;
   for (const ShardEntry& entry : entries) {
     auto& here = entry.deleted ? deleted : stored;
     auto& there = entry.deleted ? stored : deleted;
@@ -202,27 +204,40 @@ void DriveTable::StoreEntries(std::int64_t shard, const std::vector<ShardEntry>&
   if (stored.empty()) {
     return;
   }
-  const EntryColumns columns(stored);
-  const pqxx::result nars = columns.Run(transaction_, sql::kStoreNars, shard);
-  const pqxx::result shared = transaction_.Exec(sql::kShareStoredNars, columns.file.Literal());
-  columns.Run(transaction_, sql::kMoveNarsWithinShard, shard);
-  columns.Run(transaction_, sql::kRecordExtraCopies, shard);
-  if (!nars.empty()) {
-    transaction_.Exec(sql::kStorePathsOfNars, IdArray(nars));
-    std::set<std::int64_t> asked;
-    for (const pqxx::row& row : nars) {
-      if (!row["asked"].is_null()) {
-        asked.insert(row["asked"].as<std::int64_t>());
-      }
+  StoreNars(shard, std::move(stored));
+}
+
+void DriveTable::StoreNars(std::int64_t shard, ShardEntries entries) {
+  PgArray nars;
+  std::set<std::int64_t> asked;
+  const pqxx::result stored = EntryColumns(entries).Run(transaction_, sql::kStoreNars, shard);
+  for (const pqxx::row& row : stored) {
+    nars.Add(row["id"].as<std::int64_t>());
+    if (!row["asked"].is_null()) {
+      asked.insert(row["asked"].as<std::int64_t>());
     }
-    NoteHostAnswers(transaction_, {asked.begin(), asked.end()}, true);
+    if (!row["alone"].is_null()) {
+      entries.erase(row["alone"].c_str());
+    }
   }
-  if (!shared.empty()) {
-    transaction_.Exec(sql::kStorePathsOfNars, IdArray(shared));
+  // What is left are files that several NARs claim, that are stored already, or that nobody wants.
+  const EntryColumns others(entries);
+  if (!entries.empty()) {
+    for (const pqxx::row& row : transaction_.Exec(sql::kShareStoredNars, others.file.Literal())) {
+      nars.Add(row["id"].as<std::int64_t>());
+    }
+    others.Run(transaction_, sql::kMoveNarsWithinShard, shard);
+    others.Run(transaction_, sql::kRecordExtraCopies, shard);
   }
-  const pqxx::result rivals = transaction_.Exec(sql::kQuarantineRivals, columns.file.Literal());
-  if (!rivals.empty()) {
-    FailPaths(transaction_, IdArray(rivals));
+  if (!nars.empty()) {
+    transaction_.Exec(sql::kStorePathsOfNars, nars.Literal());
+  }
+  NoteHostAnswers(transaction_, {asked.begin(), asked.end()}, true);
+  if (!entries.empty()) {
+    const pqxx::result rivals = transaction_.Exec(sql::kQuarantineRivals, others.file.Literal());
+    if (!rivals.empty()) {
+      FailPaths(transaction_, IdArray(rivals));
+    }
   }
 }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -25,9 +27,13 @@ class DriveTable {
   // nullopt: the drive is refused (another worker's).
   Result<std::optional<DesiredDrive>> Shard(const DriveReport& drive);
 
+  // By file.
+  using ShardEntries = std::map<std::string_view, const ShardEntry*>;
+
  private:
   void Claim(const pqxx::row& shard, const DriveReport& drive);
   void StoreEntries(std::int64_t shard, const std::vector<ShardEntry>& entries);
+  void StoreNars(std::int64_t shard, ShardEntries entries);
   void EntriesGone(std::int64_t shard, const std::vector<ShardEntry>& entries, bool deleted_only);
   void Retired(std::int64_t shard, const DriveReport& drive, DesiredDrive& answer);
 

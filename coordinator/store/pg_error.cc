@@ -17,9 +17,21 @@ PgFailure Failure(ErrorCode code, std::string_view what, std::string_view why) {
   return {.error = {code, std::string(what) + ": " + FirstLine(why)}};
 }
 
+// libpq quotes what it cannot read of a connection string, which may be the password, or a part of
+// it that it takes for a host or a port, and may hold quotes itself. What a server was asked and
+// answered is told as it is.
+std::string WithoutConnectionString(std::string text) {
+  const std::size_t begin = text.find('"');
+  if (begin != std::string::npos && !text.starts_with("connection to server")) {
+    text.replace(begin, text.rfind('"') + 1 - begin, "\"...\"");
+  }
+  return text;
+}
+
 PgFailure ConnectionLost(std::string_view what, std::string_view why) {
   PgFailure failure =
-      Failure(ErrorCode::kUnavailable, what, "connection to PostgreSQL: " + FirstLine(why));
+      Failure(ErrorCode::kUnavailable, what,
+              "connection to PostgreSQL: " + WithoutConnectionString(FirstLine(why)));
   failure.connection_lost = true;
   return failure;
 }

@@ -141,9 +141,15 @@ FailureCounts SettleFailures(PgTransaction& transaction, const WorkerReport& rep
   return counts;
 }
 
-// From the first lane that has something; its bytes.
-std::optional<std::uint64_t> LeaseOne(PgTransaction& transaction, const WorkerReport& report,
-                                      const JobLimits& limits, std::uint64_t capacity) {
+struct NewLease {
+  std::uint64_t bytes = 0;
+  std::uint64_t nars = 0;
+  std::uint64_t narinfo_bytes = 0;
+};
+
+// From the first lane that has something.
+std::optional<NewLease> LeaseOne(PgTransaction& transaction, const WorkerReport& report,
+                                 const JobLimits& limits, std::uint64_t capacity) {
   for (const pqxx::row& lane : transaction.Exec(sql::kLanesWithWork, Signed(report.disk_free_bytes),
                                                 Signed(limits.lanes_tried_max))) {
     const auto job = transaction.MaybeRow(
@@ -152,7 +158,9 @@ std::optional<std::uint64_t> LeaseOne(PgTransaction& transaction, const WorkerRe
         Signed(limits.job_narinfo_bytes_max), Signed(report.disk_free_bytes),
         lane["lane"].as<std::int64_t>(), lane["upstream_id"].as<std::int64_t>());
     if (job) {
-      return (*job)["bytes"].as<std::uint64_t>();
+      return NewLease{.bytes = (*job)["bytes"].as<std::uint64_t>(),
+                      .nars = (*job)["nars"].as<std::uint64_t>(),
+                      .narinfo_bytes = (*job)["narinfo_bytes"].as<std::uint64_t>()};
     }
     // Other workers hold what is left of it.
   }
@@ -182,19 +190,25 @@ FailureCounts TakeJobReports(PgTransaction& transaction, const WorkerReport& rep
 std::uint64_t LeaseJobs(PgTransaction& transaction, const WorkerReport& report,
                         const JobLimits& limits) {
   std::uint64_t capacity = report.capacity_bytes;
+  if (capacity == 0) {
+    return 0;
+  }
+  const pqxx::row load = transaction.Row(sql::kWorkerLoad, report.worker_id);
+  const auto jobs_before = load["jobs"].as<std::uint64_t>();
+  auto narinfo_bytes = load["narinfo_bytes"].as<std::uint64_t>();
   std::uint64_t leased = 0;
-  while (capacity > 0 && leased < limits.jobs_per_call_max) {
-    const pqxx::row load = transaction.Row(sql::kWorkerLoad, report.worker_id);
-    if (load["jobs"].as<std::uint64_t>() >= limits.worker_jobs_max ||
-        load["narinfo_bytes"].as<std::uint64_t>() >= limits.worker_narinfo_bytes_max) {
-      break;
-    }
-    const auto bytes = LeaseOne(transaction, report, limits, capacity);
-    if (!bytes) {
+  std::uint64_t nars = 0;
+  while (capacity > 0 && leased < limits.jobs_per_call_max && nars < limits.call_nars_max &&
+         jobs_before + leased < limits.worker_jobs_max &&
+         narinfo_bytes < limits.worker_narinfo_bytes_max) {
+    const auto lease = LeaseOne(transaction, report, limits, capacity);
+    if (!lease) {
       break;
     }
     ++leased;
-    capacity -= std::min(capacity, *bytes);
+    nars += lease->nars;
+    capacity -= std::min(capacity, lease->bytes);
+    narinfo_bytes += lease->narinfo_bytes;
   }
   return leased;
 }

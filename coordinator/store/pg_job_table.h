@@ -22,7 +22,10 @@ struct JobLimits {
   // within 15 s.
   std::chrono::milliseconds lease{12'000};
   std::uint64_t job_bytes = std::uint64_t{64} << 20;
-  std::uint64_t job_nars_max = 64;
+  std::uint64_t job_nars_max = 256;
+  // After so many a call leases no further job: what it leases the next call records, and the calls
+  // of many workers have to come round within a lease.
+  std::uint64_t call_nars_max = 256;
   // Of one job, and of all jobs of a worker: they travel in every answer.
   std::uint64_t job_narinfo_bytes_max = std::uint64_t{2} << 20;
   std::uint64_t worker_narinfo_bytes_max = std::uint64_t{4} << 20;

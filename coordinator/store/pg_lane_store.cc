@@ -22,9 +22,12 @@ Result<bool> PgLaneStore::RelaneStep() {
         if (position_.release != release || position_.changes != changes) {
           position_ = {.release = release, .changes = changes};
         }
-        const bool disarms = !(*row)["at_work"].as<bool>() && !position_.disarmed;
-        const pqxx::row end = transaction.Row(disarms ? sql::kDisarmPaths : sql::kRelaneNars,
-                                              release, position_.after, chunk_rows_);
+        const bool at_work = (*row)["at_work"].as<bool>();
+        const bool disarms = !at_work && !(*row)["unarmed"].as<bool>() && !position_.disarmed;
+        const pqxx::row end =
+            disarms
+                ? transaction.Row(sql::kDisarmPaths, release, position_.after, chunk_rows_)
+                : transaction.Row(sql::kRelaneNars, release, position_.after, chunk_rows_, at_work);
         if (!end[0].is_null()) {
           position_.after = end[0].as<std::int64_t>();
         } else if (disarms) {

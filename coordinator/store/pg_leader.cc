@@ -13,8 +13,12 @@ Result<bool> PgLeader::Renew() {
   const std::int64_t before = epoch_.load();
   auto epoch = RunTransaction(
       pool_, "renew the leadership", [&](PgTransaction& transaction) -> Result<std::int64_t> {
-        const auto row = transaction.MaybeRow(sql::kTakeOrRenewLeadership, holder_, before,
-                                              static_cast<std::int64_t>(kLeaderTerm.count()));
+        const auto term = static_cast<std::int64_t>(kLeaderTerm.count());
+        auto row = transaction.MaybeRow(sql::kRenewLeadership, holder_, before, term);
+        if (!row && transaction.MaybeRow(sql::kHasNoLeader)) {
+          transaction.Exec(sql::kLockBackgroundWork);
+          row = transaction.MaybeRow(sql::kTakeLeadership, holder_, term);
+        }
         return row ? (*row)[0].as<std::int64_t>() : std::int64_t{0};
       });
   if (!epoch.has_value()) {
@@ -38,7 +42,9 @@ void PgLeader::Resign() {
 }
 
 Result<void> PgLeader::Lock(PgTransaction& transaction) const {
-  if (!transaction.MaybeRow(sql::kLockLeader, holder_, epoch_.load())) {
+  transaction.Exec(sql::kLockBackgroundWork);
+  // A statement of its own: it sees what was committed while the lock was waited for.
+  if (!transaction.MaybeRow(sql::kIsLeader, holder_, epoch_.load())) {
     return Aborted("another coordinator does the background work now");
   }
   return {};

@@ -1,7 +1,7 @@
 // PgLeader: whether this replica does the background work. The row in the database decides: holder,
-// epoch, expiry by the database's clock. Every background transaction begins with Lock, so it can
-// commit only while nobody else has taken over, and background transactions run one after the
-// other. Thread-safe.
+// epoch, expiry by the database's clock. Every background transaction begins with Lock, which is an
+// advisory lock of the database that taking over needs too: it can commit only while nobody else
+// has taken over, and background transactions run one after the other. Thread-safe.
 #pragma once
 
 #include <atomic>

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
+
+#include <fmt/format.h>
 
 #include "base/log.h"
 #include "coordinator/domain/plan_estimate.h"
@@ -46,7 +49,8 @@ Result<bool> PgPlanStore::StepIn(PgTransaction& transaction) {
   }
   const auto release = (*row)["id"].as<ReleaseId>();
   const auto phase = static_cast<PlanPhase>((*row)["plan_phase"].as<int>());
-  if (StepBeforeDecision(transaction, release, phase)) {
+  HNX_ASSIGN_OR_RETURN(const bool before_decision, StepBeforeDecision(transaction, release, phase));
+  if (before_decision) {
     return true;
   }
   switch (phase) {
@@ -66,8 +70,8 @@ Result<bool> PgPlanStore::StepIn(PgTransaction& transaction) {
   return true;
 }
 
-bool PgPlanStore::StepBeforeDecision(PgTransaction& transaction, ReleaseId release,
-                                     PlanPhase phase) {
+Result<bool> PgPlanStore::StepBeforeDecision(PgTransaction& transaction, ReleaseId release,
+                                             PlanPhase phase) {
   if (position_.release != release || position_.phase != phase) {
     position_ = {.release = release, .phase = phase};
     if (phase == PlanPhase::kLevel) {
@@ -81,8 +85,10 @@ bool PgPlanStore::StepBeforeDecision(PgTransaction& transaction, ReleaseId relea
     return true;
   };
   switch (phase) {
-    case PlanPhase::kLevel:
-      return end(Level(transaction), PlanPhase::kWatch);
+    case PlanPhase::kLevel: {
+      HNX_ASSIGN_OR_RETURN(const bool leveled, Level(transaction));
+      return end(leveled, PlanPhase::kWatch);
+    }
     case PlanPhase::kWatch:
       return end(Chunk(transaction, sql::kWatchPaths), PlanPhase::kBlock);
     case PlanPhase::kBlock:
@@ -129,7 +135,7 @@ bool PgPlanStore::Chunk(PgTransaction& transaction, std::string_view statement) 
   return false;
 }
 
-bool PgPlanStore::Level(PgTransaction& transaction) {
+Result<bool> PgPlanStore::Level(PgTransaction& transaction) {
   if (!position_.filled) {
     position_.filled = Chunk(transaction, sql::kAddPlanWork);
     return false;
@@ -146,15 +152,30 @@ bool PgPlanStore::Level(PgTransaction& transaction) {
       }
       while (transaction.Exec(sql::kPeelCycles).affected_rows() > 0) {
       }
-      transaction.Exec(sql::kMarkCycles);
+      if (transaction.Exec(sql::kMarkCycles).affected_rows() == 0) {
+        return NotClosed(transaction);
+      }
     }
   }
   return false;
 }
 
+Error PgPlanStore::NotClosed(PgTransaction& transaction) const {
+  const auto row = transaction.MaybeRow(sql::kUnplannedReference);
+  return Internal(fmt::format(
+      "plan release {}: {}", position_.release,
+      row ? fmt::format("{} refers to {}, which is not in it: it is not closed under References",
+                        (*row)["referrer"].as<std::string>(), (*row)["reference"].as<std::string>())
+          : std::string("paths are left that wait for nothing")));
+}
+
 bool PgPlanStore::Block(PgTransaction& transaction) {
-  const pqxx::row end =
-      transaction.Row(sql::kChunkEnd, position_.release, position_.after, options_.chunk_paths);
+  // Nearly always nothing has failed.
+  if (!transaction.Row(sql::kAnyFailed)[0].as<bool>()) {
+    return true;
+  }
+  const pqxx::row end = transaction.Row(sql::kUnplannedChunkEnd, position_.release, position_.after,
+                                        options_.chunk_paths);
   if (end[0].is_null()) {
     return true;
   }
@@ -171,20 +192,26 @@ bool PgPlanStore::Block(PgTransaction& transaction) {
 }
 
 bool PgPlanStore::Nars(PgTransaction& transaction) {
-  if (!Chunk(transaction, sql::kAddReleaseNars)) {
+  const pqxx::row chunk = transaction.Row(sql::kAddReleaseNars, position_.release, position_.after,
+                                          options_.chunk_paths);
+  const bool at_end = chunk[0].is_null();
+  if (!at_end) {
+    position_.after = chunk[0].as<PathId>();
+  }
+  const auto asked = chunk[1].as<std::string>();
+  if (!at_end && asked == "{}") {
     return false;
   }
   const pqxx::result adopted =
-      transaction.Exec(sql::kAdoptStoredNars, position_.release, options_.chunk_paths);
-  if (adopted.empty()) {
-    return true;
-  }
+      transaction.Exec(sql::kAdoptStoredNars, position_.release, asked, options_.chunk_paths);
   PgArray ids;
   for (const pqxx::row& row : adopted) {
     ids.Add(row[0].as<std::int64_t>());
   }
-  transaction.Exec(sql::kStorePathsOfNars, ids.Literal());
-  return false;
+  if (!adopted.empty()) {
+    transaction.Exec(sql::kStorePathsOfNars, ids.Literal());
+  }
+  return at_end && adopted.empty();
 }
 
 bool PgPlanStore::Decide(PgTransaction& transaction) {

@@ -56,8 +56,10 @@ class PgPlanStore {
   };
   Result<bool> StepIn(PgTransaction& transaction);
   // The step that the release's phase asks for; false: there is none before the decision.
-  bool StepBeforeDecision(PgTransaction& transaction, ReleaseId release, PlanPhase phase);
-  bool Level(PgTransaction& transaction);
+  Result<bool> StepBeforeDecision(PgTransaction& transaction, ReleaseId release, PlanPhase phase);
+  Result<bool> Level(PgTransaction& transaction);
+  // What paths that never get a depth lack.
+  Error NotClosed(PgTransaction& transaction) const;
   // One chunk by a statement that answers the chunk's end; true: the end of the release.
   bool Chunk(PgTransaction& transaction, std::string_view statement);
   bool Block(PgTransaction& transaction);

@@ -22,7 +22,11 @@ PgConnection::PgConnection(const std::string& uri) : connection_(uri) {
 }
 
 void LookRowsUp(PgTransaction& transaction) {
-  transaction.work().exec("SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1");
+  // Plans that look rows up stay right however tables grow, so those of triggers and foreign keys,
+  // which PostgreSQL would make again for each row, are kept.
+  transaction.work().exec(
+      "SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1;"
+      "SET LOCAL plan_cache_mode = auto");
 }
 
 Bytes ReadBytes(const pqxx::field& field) {

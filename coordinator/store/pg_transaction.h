@@ -97,6 +97,7 @@ class PgArray {
   void AddText(std::string_view text);
   void AddBytes(ByteView bytes) { AddText(ByteaText(bytes)); }
   void AddNull() { AddRaw("NULL"); }
+  bool empty() const { return items_.empty(); }
   std::string Literal() const { return "{" + items_ + "}"; }
 
  private:

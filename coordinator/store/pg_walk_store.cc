@@ -71,6 +71,27 @@ FrontierPath ReadFrontierPath(const pqxx::row& row) {
   return path;
 }
 
+// When everything else is walked: closes what was taken over from the base under References, or has
+// it walked after all. How many paths that brought.
+std::uint64_t LeaveBase(PgTransaction& transaction, ReleaseId release) {
+  const auto base = transaction.MaybeRow(sql::kLockBase, release);
+  if (!base) {
+    return 0;
+  }
+  if ((*base)["usable"].as<bool>(false)) {
+    const auto joined =
+        transaction.Row(sql::kJoinFromBase, release, (*base)["base_id"].as<ReleaseId>())[0]
+            .as<std::uint64_t>();
+    if (joined > 0) {
+      return joined;
+    }
+    transaction.Exec(sql::kLeaveBase, release);
+    return 0;
+  }
+  transaction.Exec(sql::kLeaveBase, release);
+  return transaction.Exec(sql::kWalkWithoutBase, release).affected_rows();
+}
+
 }  // namespace
 
 template <class Body>
@@ -205,12 +226,13 @@ Result<AddRootsOutcome> AddRootsIn(PgTransaction& transaction, ReleaseId release
   HNX_CHECK(roots.size() <= kWalkBatchMax);
   StageRoots(transaction, roots);
   AddRootsOutcome outcome;
-  transaction.Exec(sql::kInsertRootPaths);
-  for (const pqxx::row& row : transaction.Exec(sql::kFindRootConflicts, release)) {
-    outcome.conflicts.push_back({.hash = row["hash"].as<std::string>(),
-                                 .listed_name = row["listed_name"].as<std::string>(),
-                                 .known_name = row["known_name"].as<std::string>(),
-                                 .in_this_release = row["in_this_release"].as<bool>()});
+  if (transaction.Row(sql::kInsertRootPaths)[0].as<bool>()) {
+    for (const pqxx::row& row : transaction.Exec(sql::kFindRootConflicts, release)) {
+      outcome.conflicts.push_back({.hash = row["hash"].as<std::string>(),
+                                   .listed_name = row["listed_name"].as<std::string>(),
+                                   .known_name = row["known_name"].as<std::string>(),
+                                   .in_this_release = row["in_this_release"].as<bool>()});
+    }
   }
   outcome.added = transaction.Row(sql::kInsertRoots, release)[0].as<std::uint64_t>();
   return outcome;
@@ -244,6 +266,9 @@ Result<std::uint64_t> PgWalkStore::ExpandKnown(ReleaseId release, std::size_t li
         LookRowsUp(transaction);
         const pqxx::result rows =
             transaction.Exec(sql::kExpandKnown, release, static_cast<std::int64_t>(limit));
+        if (rows.empty()) {
+          return LeaveBase(transaction, release);
+        }
         PgArray ids;
         for (const pqxx::row& row : rows) {
           ids.Add(row[0].as<std::int64_t>());

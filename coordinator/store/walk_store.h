@@ -224,7 +224,8 @@ class WalkStore {
 
   // --- Roots
 
-  // Paths that do not exist are made (discovered); each becomes a root in the frontier.
+  // Paths that do not exist are made (discovered); each becomes a root, in the frontier unless it
+  // is taken over, planned, from the release's base.
   virtual Result<AddRootsOutcome> AddRoots(ReleaseId release, std::span<const PathName> roots) = 0;
   virtual Result<std::uint64_t> CountRoots(ReleaseId release) = 0;
   // resolving -> walking.
@@ -234,7 +235,8 @@ class WalkStore {
 
   // Expands frontier paths whose narinfo is stored (known, stored, published) within the database:
   // their references join the release. At most `limit` paths; the answer says how many, so 0 means
-  // that only paths are left whose narinfo must be read.
+  // that only paths are left whose narinfo must be read. When there are none of those either, what
+  // the release took over from its base (release.base_id) is closed under References.
   virtual Result<std::uint64_t> ExpandKnown(ReleaseId release, std::size_t limit) = 0;
   // Frontier paths that need their narinfo read (discovered; and missing or set aside ones, asked
   // again once per release), ready now, above `after`, at most `limit`. The caller starts again at

@@ -1,5 +1,5 @@
 // BreakerProbe: asks an upstream host whose breaker is half open for its nix-cache-info; an answer
-// closes the breaker, for all replicas, workers and walks. At work only under the leader row.
+// closes the breaker, for all replicas, workers and walks. At work only under the leader's lock.
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,6 @@
 // NarFailover: when a NAR cannot be had at the upstream that its path's narinfo came from (missing,
 // damaged, or the host is down), asks the other upstreams for a narinfo of the same NAR, by the
-// preference and the keys of each, before the path fails. At work only under the leader row.
+// preference and the keys of each, before the path fails. At work only under the leader's lock.
 #pragma once
 
 #include <chrono>

@@ -120,14 +120,16 @@ INSERT INTO release_delta (release_id, changes)
 SELECT release_id, count(*) FROM release_path WHERE path_id = ANY($1::bigint[]) GROUP BY release_id
 
 -- name: NextReleaseToRelane
-SELECT id, lane_changes, state IN ('walking', 'mirroring', 'settled') AS at_work
+-- What was only planned was never armed.
+SELECT id, lane_changes, state IN ('walking', 'mirroring', 'settled') AS at_work, state = 'planned' AS unarmed
 FROM release WHERE lane_changes <> lanes_done ORDER BY priority DESC, id LIMIT 1
 
 -- name: RelaneNars
+-- One that is not at work any more ($4: it is) leaves its own lane alone: in the others its NARs are where they were.
 WITH chunk AS (
     SELECT nar_id FROM release_nar WHERE release_id = $1 AND nar_id > $2 ORDER BY nar_id LIMIT $3::bigint
 ), placed AS (
-    SELECT n.id, lane_of(n.id) AS lane FROM chunk JOIN nar n ON n.id = chunk.nar_id WHERE n.state IN ('wanted', 'leased')
+    SELECT n.id, lane_of(n.id) AS lane FROM chunk JOIN nar n ON n.id = chunk.nar_id WHERE n.state IN ('wanted', 'leased') AND ($4::boolean OR n.lane = $1)
 ), moved AS (
     UPDATE nar SET lane = placed.lane FROM placed WHERE nar.id = placed.id AND nar.lane IS DISTINCT FROM placed.lane
 )

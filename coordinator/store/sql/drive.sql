@@ -22,28 +22,39 @@ UPDATE shard SET sealed = true, seal_reason = $2 WHERE id = $1 AND NOT sealed
 -- name: StoreNars
 -- $1 shard; then the entries, one array a column. The first stored copy counts, and a file has one content. All
 -- upstreams' NARs of that file share it, if they are compressed as the one that this worker was given, whose upstream
--- was the one that was asked.
+-- was the one that was asked. Alone: no other row bears the file's name, so for this entry there is nothing else to do.
+-- (A row that is added meanwhile meets a stored file when it is planned, or when its own NAR is fetched.)
 WITH e AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[],
                          $8::bigint[], $9::bigint[])
          AS e(file, nar_hash, nar_size, drift, byte_offset, block_offset, block_length, byte_length)
+), named AS MATERIALIZED (
+    SELECT e.*, n.id, n.compression, n.state, n.job_id, n.leases,
+           n.nar_hash = e.nar_hash AND n.nar_size = e.nar_size AS fits,
+           count(*) OVER of_file AS rows, bool_or(n.state = 'stored') OVER of_file AS stored
+    FROM e JOIN nar n ON n.file = e.file
+    WINDOW of_file AS (PARTITION BY e.file)
 ), proved AS (
-    SELECT DISTINCT ON (n.file) e.*, n.id, n.compression
-    FROM e JOIN nar n ON n.file = e.file AND n.nar_hash = e.nar_hash AND n.nar_size = e.nar_size
-         LEFT JOIN job j ON j.id = n.job_id CROSS JOIN (SELECT worker_id FROM shard WHERE id = $1::bigint) s
+    SELECT DISTINCT ON (n.file) n.*
+    FROM named n LEFT JOIN job j ON j.id = n.job_id
+         CROSS JOIN (SELECT worker_id FROM shard WHERE id = $1::bigint) s
+    WHERE n.fits AND NOT n.stored
     ORDER BY n.file, j.worker_id = s.worker_id DESC NULLS LAST, n.leases = 0, n.id
+), chosen AS (
+    SELECT p.*, n.id AS nar_id
+    FROM proved p JOIN named n ON n.file = p.file AND n.fits AND n.compression = p.compression
+    ORDER BY n.id
 )
 UPDATE nar
-SET state = 'stored', shard_id = $1::bigint, blob_byte_offset = proved.byte_offset,
-    blob_block_offset = proved.block_offset, blob_block_length = proved.block_length, file_size = proved.byte_length,
-    file_hash_drift = proved.drift, job_id = NULL,
+SET state = 'stored', shard_id = $1::bigint, blob_byte_offset = chosen.byte_offset,
+    blob_block_offset = chosen.block_offset, blob_block_length = chosen.block_length, file_size = chosen.byte_length,
+    file_hash_drift = chosen.drift, job_id = NULL,
     lost_shard_id = CASE WHEN linked_batch IS NULL THEN NULL ELSE lost_shard_id END,
     reason = NULL, message = NULL, changed_at = now()
-FROM proved
-WHERE nar.file = proved.file AND nar.nar_hash = proved.nar_hash AND nar.nar_size = proved.nar_size
-      AND nar.compression = proved.compression AND nar.state <> 'stored'
-      AND NOT EXISTS (SELECT FROM nar other WHERE other.file = proved.file AND other.state = 'stored' OFFSET 0)
-RETURNING nar.id, CASE WHEN nar.id = proved.id THEN nar.upstream_id END AS asked
+FROM chosen
+WHERE nar.id = chosen.nar_id AND nar.state <> 'stored'
+RETURNING nar.id, CASE WHEN nar.id = chosen.id THEN nar.upstream_id END AS asked,
+          CASE WHEN chosen.rows = 1 THEN nar.file END AS alone
 
 -- name: ShareStoredNars
 -- NARs of the files $1 that are stored under another upstream's name of the same file: one copy is enough.

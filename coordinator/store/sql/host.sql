@@ -1,8 +1,10 @@
 -- Upstream hosts: shares of the cluster's limits, pauses, circuit breakers (pg_host_table, pg_breaker_store).
 
 -- name: HostsOfWorker
--- The hosts that the worker's jobs go to.
-SELECT DISTINCT u.host FROM job j JOIN nar n ON n.job_id = j.id JOIN upstream u ON u.id = n.upstream_id
+-- The hosts that the worker's jobs go to, each to one.
+SELECT DISTINCT u.host
+FROM job j CROSS JOIN LATERAL (SELECT n.upstream_id FROM nar n WHERE n.job_id = j.id LIMIT 1) n
+     JOIN upstream u ON u.id = n.upstream_id
 WHERE j.worker_id = $1 AND u.host <> '' ORDER BY u.host
 
 -- name: HostOfUpstreamId

@@ -89,7 +89,7 @@ WITH served AS (
     FROM candidate c JOIN narinfo ON narinfo.id = c.narinfo_id
     WINDOW w AS (ORDER BY c.depth, c.weight DESC, c.id ROWS UNBOUNDED PRECEDING)
 ), chosen AS (
-    SELECT id, weight, leases FROM sized WHERE place = 1 OR (bytes <= $3::bigint AND narinfo_bytes <= $5::bigint)
+    SELECT id, weight, leases, narinfo_bytes FROM sized WHERE place = 1 OR (bytes <= $3::bigint AND narinfo_bytes <= $5::bigint)
 ), lease AS (
     INSERT INTO job (worker_id, attempt, expires_at, bytes, lane)
     SELECT $1::text, max(leases) + 1, clock_timestamp() + $2::bigint * interval '1 millisecond', sum(weight), $7
@@ -99,7 +99,8 @@ WITH served AS (
     UPDATE nar SET state = 'leased', job_id = lease.id, leases = nar.leases + 1, changed_at = now()
     FROM chosen, lease WHERE nar.id = chosen.id
 )
-SELECT id, bytes FROM lease
+SELECT id, bytes, (SELECT count(*) FROM chosen) AS nars, (SELECT max(narinfo_bytes) FROM chosen) AS narinfo_bytes
+FROM lease
 
 -- name: WorkerLoad
 SELECT count(DISTINCT job.id) AS jobs, coalesce(sum(octet_length(narinfo.content)), 0) AS narinfo_bytes

@@ -14,9 +14,10 @@ UPDATE release SET plan_phase = $2 WHERE id = $1
 WITH ready AS (DELETE FROM plan_ready) DELETE FROM plan_work
 
 -- name: AddPlanWork
--- Paths without a depth above path $2, with how many of their references have none.
+-- Paths without a depth above path $2, with how many of their references have none. Here and below those that were planned
+-- for another release are passed over.
 WITH chunk AS (
-    SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
+    SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2 AND NOT rp.planned
     ORDER BY rp.path_id LIMIT $3::bigint
 ), added AS (
     INSERT INTO plan_work (path_id, pending)
@@ -86,11 +87,19 @@ WITH cyclic AS (
 )
 UPDATE path SET cyclic = true FROM cyclic WHERE path.id = cyclic.path_id
 
+-- name: UnplannedReference
+-- One that keeps a path from its depth for ever: it has none and is not being planned.
+SELECT p.hash || '-' || p.name AS referrer, r.hash || '-' || r.name AS reference
+FROM plan_work w JOIN path p ON p.id = w.path_id JOIN path_reference e ON e.referrer = w.path_id
+     JOIN path r ON r.id = e.reference
+WHERE r.depth IS NULL AND NOT EXISTS (SELECT FROM plan_work o WHERE o.path_id = r.id)
+LIMIT 1
+
 -- name: WatchPaths
 -- Gives each path of the chunk that has none yet one unpublished reference to wait for, the deepest. Answers the chunk's
 -- end.
 WITH chunk AS (
-    SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
+    SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2 AND NOT rp.planned
     ORDER BY rp.path_id LIMIT $3::bigint
 ), watched AS (
     UPDATE path p
@@ -110,7 +119,7 @@ SELECT max(path_id) FROM chunk
 -- name: CausesBelowRelease
 -- Failed paths that paths of the chunk need and are not marked with yet.
 WITH chunk AS (
-    SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
+    SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2 AND NOT rp.planned
     ORDER BY rp.path_id LIMIT $3::bigint
 )
 SELECT (SELECT max(path_id) FROM chunk) AS chunk_end, cause.id
@@ -124,16 +133,20 @@ FROM chunk JOIN path p ON p.id = chunk.path_id JOIN path_reference e ON e.referr
 WHERE p.state <> 'published' AND cause.id <> p.id AND (b.hash IS NULL OR b.hash > cause.hash)
 GROUP BY cause.id
 
--- name: ChunkEnd
-SELECT max(path_id) FROM (SELECT path_id FROM release_path WHERE release_id = $1 AND path_id > $2
+-- name: AnyFailed
+SELECT EXISTS (SELECT FROM path WHERE state IN ('missing', 'set_aside'))
+
+-- name: UnplannedChunkEnd
+SELECT max(path_id) FROM (SELECT path_id FROM release_path WHERE release_id = $1 AND path_id > $2 AND NOT planned
                           ORDER BY path_id LIMIT $3::bigint) c
 
 -- name: AddReleaseNars
+-- Answers the chunk's end, and which NARs are of paths that are planned for the first time.
 WITH chunk AS (
-    SELECT rp.path_id FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
+    SELECT rp.path_id, rp.planned FROM release_path rp WHERE rp.release_id = $1 AND rp.path_id > $2
     ORDER BY rp.path_id LIMIT $3::bigint
 ), made AS MATERIALIZED (
-    SELECT p.nar_id, min(p.depth) AS depth
+    SELECT p.nar_id, min(p.depth) AS depth, bool_and(chunk.planned) AS planned
     FROM chunk CROSS JOIN LATERAL (SELECT p.nar_id, p.depth FROM path p WHERE p.id = chunk.path_id OFFSET 0) p
     WHERE p.nar_id IS NOT NULL GROUP BY p.nar_id
 ), added AS (
@@ -141,15 +154,25 @@ WITH chunk AS (
     ON CONFLICT DO NOTHING
 ), valued AS (
     UPDATE nar SET depth = c.depth FROM made c
-    WHERE nar.id = c.nar_id AND nar.state IN ('wanted', 'leased') AND nar.depth > c.depth
+    WHERE NOT c.planned AND nar.id = c.nar_id AND nar.state IN ('wanted', 'leased') AND nar.depth > c.depth
 )
-SELECT max(path_id) FROM chunk
+SELECT (SELECT max(path_id) FROM chunk), coalesce((SELECT array_agg(nar_id) FROM made WHERE NOT planned), '{}')
 
 -- name: AdoptStoredNars
--- NARs of the release that lie in a shard already: under another upstream, or as a copy nobody asked for.
-WITH found AS (
+-- Of the NARs $2, or, with none, of all of the release that have a copy nobody asked for: those that lie in a shard already,
+-- under another upstream or as such a copy.
+WITH asked AS (
+    SELECT unnest($2::bigint[]) AS nar_id
+    UNION
+    SELECT n.id
+    FROM extra_copy x
+         CROSS JOIN LATERAL (SELECT n.id FROM nar n
+                             WHERE n.file = x.file AND n.nar_hash = x.nar_hash AND n.state = 'wanted' OFFSET 0) n
+         CROSS JOIN LATERAL (SELECT FROM release_nar rn WHERE rn.release_id = $1 AND rn.nar_id = n.id OFFSET 0) rn
+    WHERE cardinality($2::bigint[]) = 0
+), found AS (
     SELECT DISTINCT ON (n.id) n.id, place.*
-    FROM release_nar rn JOIN nar n ON n.id = rn.nar_id
+    FROM asked CROSS JOIN LATERAL (SELECT * FROM nar w WHERE w.id = asked.nar_id AND w.state = 'wanted' OFFSET 0) n
          CROSS JOIN LATERAL (
              SELECT o.shard_id, o.blob_byte_offset, o.blob_block_offset, o.blob_block_length, o.file_size,
                     o.file_hash_drift
@@ -159,10 +182,9 @@ WITH found AS (
              SELECT x.shard_id, x.blob_byte_offset, x.blob_block_offset, x.blob_block_length, x.bytes,
                     x.file_hash_drift
              FROM extra_copy x WHERE x.file = n.file AND x.nar_hash = n.nar_hash AND x.nar_size = n.nar_size) place
-    WHERE rn.release_id = $1 AND n.state = 'wanted'
-          AND NOT EXISTS (SELECT FROM nar o WHERE o.file = n.file AND o.state = 'stored' AND o.nar_hash <> n.nar_hash)
+    WHERE NOT EXISTS (SELECT FROM nar o WHERE o.file = n.file AND o.state = 'stored' AND o.nar_hash <> n.nar_hash)
     ORDER BY n.id, place.shard_id
-    LIMIT $2::bigint
+    LIMIT $3::bigint
 ), adopted AS (
     UPDATE nar SET state = 'stored', shard_id = f.shard_id, blob_byte_offset = f.blob_byte_offset,
         blob_block_offset = f.blob_block_offset, blob_block_length = f.blob_block_length, file_size = f.file_size,
@@ -224,8 +246,10 @@ WITH chunk AS (
 SELECT max(path_id) FROM chunk
 
 -- name: NextBlockChange
-SELECT c.path_id, p.state IN ('missing', 'set_aside') AND p.blocked_by IS NULL AS is_cause
-FROM block_change c JOIN path p ON p.id = c.path_id ORDER BY c.path_id LIMIT 1
+-- The path is locked: who is changing it finds it in block_change, adds nothing there, and is not seen before he commits.
+WITH next AS (SELECT path_id FROM block_change ORDER BY path_id LIMIT 1)
+SELECT p.id AS path_id, p.state IN ('missing', 'set_aside') AND p.blocked_by IS NULL AS is_cause
+FROM path p JOIN next ON next.path_id = p.id FOR NO KEY UPDATE OF p
 
 -- name: ForgetBlockChange
 DELETE FROM block_change WHERE path_id = $1

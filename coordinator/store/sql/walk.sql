@@ -38,7 +38,18 @@ ORDER BY r.priority DESC, r.id LIMIT 1
 SELECT name, source_url, revision, state, walked_at IS NOT NULL AS walked FROM release WHERE id = $1 FOR UPDATE
 
 -- name: PinRelease
-UPDATE release SET name = $2, source_url = $3, revision = $4, message = '' WHERE id = $1
+-- What it has in common with another release that is planned is taken over from there (base_id): from the newest of its
+-- channel of which the same is wanted, or else from the largest.
+UPDATE release r
+SET name = $2, source_url = $3, revision = $4, message = '',
+    base_id = coalesce(r.base_id,
+                       (SELECT b.id FROM release b
+                             CROSS JOIN LATERAL (SELECT b.channel = r.channel AND b.match = r.match
+                                                        AND b.exclude = r.exclude AS alike) a
+                        WHERE b.id <> r.id AND b.closed AND b.plan_phase >= 4
+                              AND b.state IN ('planned', 'mirroring', 'settled')
+                        ORDER BY a.alike DESC, CASE WHEN a.alike THEN 0 ELSE b.plan_paths END DESC, b.id DESC LIMIT 1))
+WHERE r.id = $1
 
 -- name: FindPreviousRelease
 WITH this AS (SELECT id, channel, match, exclude FROM release WHERE id = $1),
@@ -80,8 +91,18 @@ RETURNING 1
 SELECT name, sha256, size_bytes, artifact_id FROM release_file WHERE release_id = $1 ORDER BY name
 
 -- name: InsertRootPaths
-INSERT INTO path (hash, name) SELECT DISTINCT ON (hash) hash, name FROM stage_root ORDER BY hash, name
-ON CONFLICT DO NOTHING
+-- Whether a hash may have two names.
+WITH listed AS MATERIALIZED (
+    SELECT s.hash, s.name, p.name AS known_name
+    FROM stage_root s LEFT JOIN LATERAL (SELECT p.name FROM path p WHERE p.hash = s.hash OFFSET 0) p ON true
+), added AS (
+    INSERT INTO path (hash, name)
+    SELECT DISTINCT ON (hash) hash, name FROM listed WHERE known_name IS NULL ORDER BY hash, name
+    ON CONFLICT DO NOTHING RETURNING id
+)
+SELECT coalesce(bool_or(name <> known_name), false)
+       OR count(*) FILTER (WHERE known_name IS NULL) > (SELECT count(*) FROM added)
+FROM listed
 
 -- name: FindRootConflicts
 SELECT s.hash, s.name AS listed_name, p.name AS known_name,
@@ -92,14 +113,24 @@ WHERE p.name <> s.name
 ORDER BY s.hash LIMIT 20
 
 -- name: InsertRoots
-WITH row AS (
-    INSERT INTO release_path (release_id, path_id, is_root)
-    SELECT DISTINCT $1::bigint, p.id, true
-    FROM stage_root s CROSS JOIN LATERAL (SELECT p.id FROM path p WHERE p.hash = s.hash OFFSET 0) p
+-- Here and below: what the base has too, walked and planned, is taken over from it and need not be walked.
+WITH root AS (
+    SELECT DISTINCT p.id, p.is_planned
+    FROM stage_root s
+         CROSS JOIN LATERAL (SELECT p.id, p.state IN ('known', 'stored', 'published') AND p.depth IS NOT NULL
+                                          AND p.watched AS is_planned
+                             FROM path p WHERE p.hash = s.hash OFFSET 0) p
+), row AS (
+    INSERT INTO release_path (release_id, path_id, is_root, planned)
+    SELECT $1::bigint, root.id, true,
+           CASE WHEN base.id IS NULL OR NOT root.is_planned THEN false
+                ELSE (SELECT true FROM release_path o WHERE o.release_id = base.id AND o.path_id = root.id) IS NOT NULL
+           END
+    FROM root, (SELECT base_of($1) AS id OFFSET 0) base
     ON CONFLICT (release_id, path_id) DO UPDATE SET is_root = true
-    RETURNING path_id, xmax = 0 AS is_new
+    RETURNING path_id, planned, xmax = 0 AS is_new
 ), queued AS (
-    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row WHERE is_new
+    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row WHERE is_new AND NOT planned
 )
 SELECT count(*) FILTER (WHERE is_new) FROM row
 
@@ -125,13 +156,73 @@ WHERE f.ctid = r.ctid
 RETURNING known.path_id
 
 -- name: JoinReferences
+-- Those that the release has are left out at once: nearly all of them.
 WITH row AS (
-    INSERT INTO release_path (release_id, path_id, is_root)
-    SELECT DISTINCT $1::bigint, e.reference, false
-    FROM path_reference e WHERE e.referrer = ANY($2::bigint[])
-    ON CONFLICT DO NOTHING RETURNING path_id
+    INSERT INTO release_path (release_id, path_id, is_root, planned)
+    SELECT $1::bigint, e.reference, false, CASE WHEN base.id IS NULL THEN false ELSE planned_in(base.id, e.reference) END
+    FROM (SELECT DISTINCT reference FROM path_reference WHERE referrer = ANY($2::bigint[])) e
+         LEFT JOIN LATERAL (SELECT true AS is_there FROM release_path o
+                            WHERE o.release_id = $1 AND o.path_id = e.reference OFFSET 0) o ON true
+         CROSS JOIN (SELECT base_of($1) AS id OFFSET 0) base
+    WHERE o.is_there IS NULL
+    ON CONFLICT DO NOTHING RETURNING path_id, planned
 )
-INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row
+INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row WHERE NOT planned
+
+-- name: LockBase
+-- Of a release whose frontier is empty: its base, whether that is closed as long as it is there, and whether the larger part
+-- of it was taken over, so that it is worth while to look at the rest of it.
+SELECT r.base_id,
+       b.closed AND b.walked_at IS NOT NULL AND b.state::text NOT IN ('refused', 'cancelled', 'retiring', 'retired')
+       AND 2 * (SELECT sum(d.total) FROM release_delta d WHERE d.release_id = r.id)
+           >= (SELECT sum(d.total) FROM release_delta d WHERE d.release_id = b.id) AS usable
+FROM release r LEFT JOIN release b ON b.id = r.base_id
+WHERE r.id = $1 AND r.base_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM release_frontier f WHERE f.release_id = $1)
+FOR UPDATE OF r
+
+-- name: JoinFromBase
+-- A base $2 is closed, so what is taken over from it can refer to nothing outside of the release but to what the base has and
+-- the release has not. Of that what is referred to joins. The number of paths.
+WITH RECURSIVE gone AS MATERIALIZED (
+    SELECT b.path_id FROM release_path b
+    WHERE b.release_id = $2
+          AND NOT EXISTS (SELECT FROM release_path o WHERE o.release_id = $1 AND o.path_id = b.path_id)
+), wanted(path_id, planned) AS (
+    SELECT g.path_id, planned_in($2, g.path_id)
+    FROM gone g
+         CROSS JOIN LATERAL (SELECT FROM path_reference e
+                                  CROSS JOIN LATERAL (SELECT FROM release_path o
+                                                      WHERE o.release_id = $1 AND o.path_id = e.referrer OFFSET 0) o
+                                  CROSS JOIN LATERAL (SELECT FROM path p
+                                                      WHERE p.id = e.referrer
+                                                            AND p.state IN ('known', 'stored', 'published') OFFSET 0) p
+                             WHERE e.reference = g.path_id LIMIT 1) e
+    UNION
+    SELECT e.reference, planned_in($2, e.reference)
+    FROM wanted w
+         CROSS JOIN LATERAL (SELECT e.reference FROM path_reference e WHERE e.referrer = w.path_id OFFSET 0) e
+         LEFT JOIN LATERAL (SELECT true AS is_there FROM release_path o
+                            WHERE o.release_id = $1 AND o.path_id = e.reference OFFSET 0) o ON true
+    WHERE w.planned AND o.is_there IS NULL
+), row AS (
+    INSERT INTO release_path (release_id, path_id, is_root, planned)
+    SELECT $1::bigint, path_id, false, planned FROM wanted ORDER BY path_id
+    ON CONFLICT DO NOTHING RETURNING path_id, planned
+), queued AS (
+    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row WHERE NOT planned
+)
+SELECT count(*) FROM row
+
+-- name: LeaveBase
+UPDATE release SET base_id = NULL WHERE id = $1
+
+-- name: WalkWithoutBase
+INSERT INTO release_frontier (release_id, path_id)
+SELECT rp.release_id, rp.path_id
+FROM release_path rp CROSS JOIN LATERAL (SELECT p.state FROM path p WHERE p.id = rp.path_id OFFSET 0) p
+WHERE rp.release_id = $1 AND p.state IN ('known', 'stored', 'published')
+ON CONFLICT DO NOTHING
 
 -- name: NextFrontier
 SELECT p.id, p.hash, p.name, f.attempts, f.ruled_out, coalesce(f.reason, '') AS reason,
@@ -208,12 +299,18 @@ SELECT p.id, p.hash, false FROM wanted w JOIN path p ON p.hash = w.hash
 
 -- name: JoinPaths
 WITH row AS (
-    INSERT INTO release_path (release_id, path_id, is_root) SELECT $1::bigint, unnest($2::bigint[]), false
-    ON CONFLICT DO NOTHING RETURNING path_id
+    INSERT INTO release_path (release_id, path_id, is_root, planned)
+    SELECT $1::bigint, j.path_id, false, CASE WHEN base.id IS NULL THEN false ELSE planned_in(base.id, j.path_id) END
+    FROM unnest($2::bigint[]) j (path_id)
+         LEFT JOIN LATERAL (SELECT true AS is_there FROM release_path o
+                            WHERE o.release_id = $1 AND o.path_id = j.path_id OFFSET 0) o ON true
+         CROSS JOIN (SELECT base_of($1) AS id OFFSET 0) base
+    WHERE o.is_there IS NULL
+    ON CONFLICT DO NOTHING RETURNING path_id, planned
 ), queued AS (
-    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row
+    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row WHERE NOT planned
 )
-SELECT path_id FROM row
+SELECT path_id FROM row WHERE NOT planned
 
 -- name: NumberWalkedNarInfos
 -- Which of the narinfos count: those of paths that are not stored yet and whose narinfo is new or differs.
@@ -306,17 +403,19 @@ DELETE FROM release_frontier WHERE release_id = $1 AND path_id = ANY($2::bigint[
 
 -- name: JoinWalkedReferences
 WITH row AS (
-    INSERT INTO release_path (release_id, path_id, is_root)
-    SELECT DISTINCT $1::bigint, e.reference, false
-    FROM stage_narinfo s JOIN path_reference e ON e.referrer = s.path_id
-    ON CONFLICT DO NOTHING RETURNING path_id
+    INSERT INTO release_path (release_id, path_id, is_root, planned)
+    SELECT $1::bigint, e.reference, false, CASE WHEN base.id IS NULL THEN false ELSE planned_in(base.id, e.reference) END
+    FROM (SELECT DISTINCT e.reference FROM stage_narinfo s JOIN path_reference e ON e.referrer = s.path_id) e,
+         (SELECT base_of($1) AS id OFFSET 0) base
+    ON CONFLICT DO NOTHING RETURNING path_id, planned
 ), queued AS (
-    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row
+    INSERT INTO release_frontier (release_id, path_id) SELECT $1, path_id FROM row WHERE NOT planned
 )
-SELECT count(*) FROM row
+SELECT count(*) FROM row WHERE NOT planned
 
 -- name: FrontierIsEmpty
 SELECT NOT EXISTS (SELECT FROM release_frontier WHERE release_id = $1)
 
 -- name: FinishWalk
-UPDATE release SET walked_at = coalesce(walked_at, now()), message = '' WHERE id = $1
+UPDATE release SET walked_at = coalesce(walked_at, now()), closed = coalesce(closed, true),
+    message = '' WHERE id = $1

@@ -150,6 +150,20 @@ TEST_F(SynchronizeTest, LeasesReferencesBeforeReferrersAndLargeOnesFirstAmongEqu
   EXPECT_EQ(order, (std::vector{FileOf(2), FileOf(0), FileOf(1), FileOf(3)}));
 }
 
+TEST_F(SynchronizeTest, ACallLeasesNoFurtherJobOnceItHasLeasedManyNars) {
+  coordinator::JobLimits limits;
+  limits.job_nars_max = 2;
+  limits.call_nars_max = 4;
+  rig_.synchronizer = std::make_unique<coordinator::PgSynchronizer>(
+      *rig_.pool, limits, coordinator::FailurePolicyOptions(), 1);
+  Mirror(FakeUpstream(9));
+  ASSERT_TRUE(worker_.Call().has_value());
+  EXPECT_EQ(worker_.jobs(), 2U);
+  EXPECT_EQ(Ask("SELECT count(*) FROM nar WHERE state = 'leased'"), "4");
+  ASSERT_TRUE(worker_.Call().has_value());
+  EXPECT_EQ(worker_.jobs(), 4U);
+}
+
 TEST_F(SynchronizeTest, GoesOnAfterALostAnswer) {
   Mirror(upstream_);
   ASSERT_TRUE(worker_.Call().has_value());

@@ -22,8 +22,8 @@ using bench::GeneratedCache;
 using std::chrono::milliseconds;
 using test::Answer;
 using test::FaultHttpServer;
+using test::kCacheInfo;
 
-constexpr const char* kCacheInfo = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n";
 constexpr std::uint64_t kPaths = 60;
 constexpr const char* kUrlElsewhere =
     "nar/1111111111111111111111111111111111111111111111111111.nar";

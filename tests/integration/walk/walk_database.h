@@ -15,6 +15,9 @@
 
 namespace hnx::test {
 
+// What an upstream says of itself.
+inline constexpr const char* kCacheInfo = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n";
+
 // Walks that give up, and try again, within milliseconds.
 coordinator::WalkOptions ImpatientWalk(std::size_t window_max, std::size_t batch);
 

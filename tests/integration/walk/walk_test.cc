@@ -21,8 +21,7 @@ using bench::GeneratedCache;
 using std::chrono::milliseconds;
 using test::Answer;
 using test::FaultHandler;
-
-constexpr const char* kCacheInfo = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n";
+using test::kCacheInfo;
 
 class WalkTest : public ::testing::Test {
  protected:
