@@ -1,6 +1,10 @@
 #include "worker/metrics.h"
 
+#include "cli/program.h"
+#include "http/process_metrics.h"
+
 namespace hnx::worker {
+
 Metrics::Metrics()
     : fetched_bytes_(registry_.Counter("hnx_worker_fetched_bytes_total",
                                        "Bytes of NAR files received, repeated parts included")),
@@ -45,7 +49,9 @@ Metrics::Metrics()
       scrub_damage_(registry_, "hnx_worker_scrub_damaged_total",
                     "Damage found by the scrubber, by what it is of", kFailureReasonsMax),
       scrub_repairs_(registry_, "hnx_worker_scrub_repaired_total",
-                     "Damage repaired, by where the bytes came from", kFailureReasonsMax) {}
+                     "Damage repaired, by where the bytes came from", kFailureReasonsMax) {
+  http::RegisterProcessMetrics(registry_, "worker", cli::kVersion);
+}
 
 http::MetricHistogram Metrics::Stage(const char* stage) {
   return registry_.Histogram("hnx_worker_stage_seconds",

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/core_dumps.h"
 #include "cli/option.h"
 #include "hyper/transport/socket_address.h"
 #include "rpc/channel.h"
@@ -104,9 +105,7 @@ void AddWorkerOptions(CLI::App& app, WorkerOptions& options) {
   cli::AddDuration(app, "--scrub-interval", options.scrub_interval,
                    "A drive is gone through again so long after the last time; 0: only when "
                    "`coordinator scrub` asks");
-  cli::AddFlag(app, "--core-dumps", options.core_dumps,
-               "Let a crash leave a core dump and debuggers attach; it holds the keys of this "
-               "worker's drives");
+  cli::AddCoreDumps(app, options.core_dumps, "the keys of this worker's drives");
   cli::AddOption(app, "--listen-metrics", options.listen_metrics,
                  "HOST:PORT for /metrics, /healthz and /readyz; default: not served");
   cli::AddOption(app, "--listen-peers", options.peers.listen,

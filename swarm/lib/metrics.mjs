@@ -1,5 +1,7 @@
 // The bridge's numbers in Prometheus' text format.
+import fs from 'node:fs'
 
+const { version: VERSION } = JSON.parse(fs.readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const MEMORY_PAGE_FIELDS = { rss: 'process_resident_memory_bytes', heapUsed: 'nodejs_heap_size_used_bytes' }
 
 // What is exported of each back end: name, type, help, and the values as [labels, value].
@@ -69,8 +71,19 @@ function processMetrics (lines) {
     head(lines, name, 'gauge', 'Memory of this process')
     lines.push(`${name} ${memory[field]}`)
   }
+  head(lines, 'hnx_build_info', 'gauge', '1, of the program and version that its labels name')
+  lines.push(`hnx_build_info{${labelText({ program: 'swarm', version: VERSION })}} 1`)
+  head(lines, 'process_open_fds', 'gauge', 'Files and sockets that this process has open')
+  lines.push(`process_open_fds ${fs.readdirSync('/proc/self/fd').length - 1}`) // without that of the reading
+  head(lines, 'process_max_fds', 'gauge', 'How many it may have open')
+  lines.push(`process_max_fds ${openFilesMax()}`)
   head(lines, 'process_start_time_seconds', 'gauge', 'When this process began, in seconds since 1970')
   lines.push(`process_start_time_seconds ${performance.timeOrigin / 1000}`)
+}
+
+function openFilesMax () {
+  const [, limit] = fs.readFileSync('/proc/self/limits', 'utf8').match(/^Max open files +(\S+)/m)
+  return limit === 'unlimited' ? '+Inf' : limit
 }
 
 function head (lines, name, type, help) {

@@ -82,9 +82,12 @@ std::unique_ptr<Fetcher> MakeFetcher(http::HttpClient& http, FetcherOptions opti
 NarFailure FailureOfDownload(const http::HttpFailure& failure) {
   NarFailure nar;
   nar.code = failure.code;
-  // After a whole answer the status says most; otherwise the transport's word.
-  nar.reason = failure.status >= 300 ? fmt::format("http-{}", failure.status)
-                                     : std::string(http::HttpReasonName(failure.reason));
+  // A refusal's status says most, and otherwise the client's word: of a redirect what is wrong with
+  // it.
+  constexpr int kErrorStatusMin = 400;
+  nar.reason = failure.status >= kErrorStatusMin
+                   ? fmt::format("http-{}", failure.status)
+                   : std::string(http::HttpReasonName(failure.reason));
   nar.message = failure.message;
   nar.retry_after = failure.retry_after.value_or(std::chrono::milliseconds(0));
   return nar;

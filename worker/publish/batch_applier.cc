@@ -41,7 +41,7 @@ Result<void> BatchApplier::Apply(const pb::PublishOperation& operation) {
 Result<void> BatchApplier::BeginFile(const pb::PutFile& put) {
   HNX_ASSIGN_OR_RETURN(auto stream, batch_->OpenWrite(put.path()));
   stream_.emplace(std::move(stream));
-  file_.emplace();
+  file_ = File{};
   file_->path = put.path();
   file_->size = put.size();
   file_->sha256 = put.sha256();

@@ -220,3 +220,14 @@ test('the metrics tell whether the DHT answers, and whether we can be reached', 
     assert.ok(lines.includes(`hnx_swarm_dht_firewalled ${Number(firewalled)}`))
   }
 })
+
+test('the metrics tell the version and how many files are open', () => {
+  const values = () => new Map(renderMetrics({ dht: {}, backEnds: [] }).split('\n').map((line) => line.match(/^([^#\s]+) (\S+)$/)?.slice(1)).filter(Boolean))
+  const { version } = JSON.parse(fs.readFileSync(new URL('../../../swarm/package.json', import.meta.url), 'utf8'))
+  assert.equal(values().get(`hnx_build_info{program="swarm",version="${version}"}`), '1')
+  const before = Number(values().get('process_open_fds'))
+  const files = Array.from({ length: 10 }, () => fs.openSync('/dev/null'))
+  assert.equal(Number(values().get('process_open_fds')), before + 10)
+  files.forEach((file) => fs.closeSync(file))
+  assert.ok(Number(values().get('process_max_fds')) > before)
+})

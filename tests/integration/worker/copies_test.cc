@@ -14,8 +14,6 @@ namespace {
 using hyper::ReadLimits;
 using State = FakeCoordinator::State;
 
-constexpr std::chrono::milliseconds kLong{30'000};
-
 // worker_ writes; a second worker with a coordinator of its own holds a copy.
 class CopiesTest : public WorkerTest {
  protected:

@@ -15,8 +15,6 @@ namespace {
 using hyper::ReadLimits;
 using State = FakeCoordinator::State;
 
-constexpr std::chrono::milliseconds kLong{30'000};
-
 // worker_ wrote a shard, a peer read some of it, and the shard is gone; another worker has its NARs
 // to bring back.
 class LostNarsTest : public WorkerTest {

@@ -131,6 +131,18 @@ TEST_F(MirrorRoleTest, AThrottlingUpstreamIsReportedWithItsRetryAfter) {
   EXPECT_EQ(coordinator_.FailureOf(unit.nar_id()).retry_after_ms(), 7000U);
 }
 
+TEST_F(MirrorRoleTest, ARedirectThatIsNotFollowedIsReportedAsSuch) {
+  const SampleNar nar = MakeNar(10, 1000);
+  const pb::NarUnit unit =
+      Serve(nar, {Answer(302, "", {{"Location", "http://elsewhere.example/" + nar.name}})});
+  StartWorker();
+  ASSERT_TRUE(coordinator_.RunJob({unit}));
+  const pb::NarFailure failure = coordinator_.FailureOf(unit.nar_id());
+  EXPECT_EQ(failure.reason(), "bad-redirect");
+  EXPECT_EQ(failure.code(), static_cast<int>(ErrorCode::kInvalidArgument));
+  EXPECT_NE(failure.message().find("elsewhere.example"), std::string::npos) << failure.message();
+}
+
 TEST_F(MirrorRoleTest, AFileUrlWithoutAnImportFolderIsLeftToOtherWorkers) {
   const SampleNar nar = MakeNar(9, 1000);
   StartWorker();
@@ -254,9 +266,7 @@ TEST_F(MirrorRoleTest, GivesLeasedWorkUpWhenTheLeaseEnds) {
     state.down = false;
     state.jobs.clear();
   });
-  EXPECT_TRUE(coordinator_.WaitFor([calls = std::uint64_t{0}](const State& s) mutable {
-    return s.last_request.jobs_size() == 0;
-  }));
+  EXPECT_TRUE(coordinator_.WaitFor([](const State& s) { return s.last_request.jobs_size() == 0; }));
 }
 
 TEST_F(MirrorRoleTest, ADroppedJobEndsItsDownloads) {

@@ -20,8 +20,6 @@ using hyper::ReadLimits;
 using namespace std::chrono_literals;
 using State = FakeCoordinator::State;
 
-constexpr std::chrono::milliseconds kLong{30'000};
-
 class PeersTest : public WorkerTest {
  protected:
   PeersTest() {

@@ -1,6 +1,7 @@
 // WorkerTest: a worker in this process, a fake coordinator and a misbehaving upstream.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -16,6 +17,9 @@
 #include "worker/worker.h"
 
 namespace hnx::test {
+
+// What is waited for comes much sooner.
+inline constexpr std::chrono::milliseconds kLong{30'000};
 
 // The value; a test cannot go on without it.
 template <class T>
