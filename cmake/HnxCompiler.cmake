@@ -1,9 +1,8 @@
 # Compiler flags, sanitizers and ccache: one place.
 find_program(HNX_CCACHE ccache)
 if(HNX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # base_dir and hash_dir let build directories share objects; the sloppiness is what precompiled headers need.
-  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
-    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${HNX_CCACHE})
+  # base_dir and hash_dir let build directories share objects.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${HNX_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
 endif()
@@ -12,7 +11,6 @@ add_library(hnx_flags INTERFACE)
 target_compile_options(hnx_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Werror
   -fno-omit-frame-pointer
-  -pthread  # for all: precompiled headers serve those who compile alike
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
   # At -O2 g++ 12 warns of uninitialised and dangling members inside its own <variant> and <optional>, and of
   # bounds inside std::vector::insert that cannot be passed.
@@ -35,7 +33,7 @@ if(CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$" AND NOT HNX_
 endif()
 option(HNX_HARDEN "Flags that make bugs harder to exploit" ${optimized})
 if(HNX_HARDEN)
-  # As definitions, which stand before options: what is not optimized takes it back (HnxPrecompiled.cmake).
+  # As definitions, which stand before options: what is not optimized takes it back (HNX_UNOPTIMIZED).
   add_compile_definitions(_FORTIFY_SOURCE=3 _GLIBCXX_ASSERTIONS)
   add_compile_options(-fstack-protector-strong -fstack-clash-protection -fPIE)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")

@@ -5,20 +5,20 @@
 # hnx_fuzzer(NAME SOURCES file_fuzz.cc DEPENDS ...)  libFuzzer target with -DHNX_BUILD_FUZZERS=ON; always a
 #                                                ctest entry that replays tests/fuzz/corpus/NAME under g++
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+# For tests, which are most of what is compiled. _FORTIFY_SOURCE warns where nothing is optimized.
+set(HNX_UNOPTIMIZED -O0 -U_FORTIFY_SOURCE)
 
 function(hnx_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(hnx_${name} STATIC ${arg_SOURCES})
   target_include_directories(hnx_${name} PUBLIC ${CMAKE_SOURCE_DIR}/libs ${CMAKE_SOURCE_DIR})
   target_link_libraries(hnx_${name} PUBLIC ${arg_DEPENDS} PRIVATE hnx_flags)
-  hnx_precompile(hnx_${name} program ${arg_DEPENDS})
 endfunction()
 
 function(hnx_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} hnx_flags)
-  hnx_precompile(${name} program ${arg_DEPENDS})
 endfunction()
 
 function(hnx_test name)
@@ -27,15 +27,13 @@ function(hnx_test name)
   endif()
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT;SHARDS" "SOURCES;DEPENDS" ${ARGN})
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 120)
+    set(arg_TIMEOUT 300)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main hnx_flags)
-  # Properties and simulations compute: they are optimized, with the headers of programs.
+  # What is tested is optimized. So are properties and simulations themselves, which compute much.
   if(arg_LABEL MATCHES "^(unit|integration)$")
-    hnx_precompile(${name} test ${arg_DEPENDS})
-  else()
-    hnx_precompile(${name} program ${arg_DEPENDS})
+    target_compile_options(${name} PRIVATE ${HNX_UNOPTIMIZED})
   endif()
   set(environment "HNX_SOURCE_DIR=${CMAKE_SOURCE_DIR};HNX_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   if(NOT arg_SHARDS)
@@ -71,6 +69,5 @@ function(hnx_fuzzer name)
     add_test(NAME ${name} COMMAND ${name} ${corpus})
   endif()
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} hnx_flags)
-  hnx_precompile(${name} program ${arg_DEPENDS})
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()

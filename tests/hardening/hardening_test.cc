@@ -10,6 +10,7 @@
 #include <memory>
 #include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -18,6 +19,11 @@
 namespace {
 
 namespace fs = std::filesystem;
+
+#ifdef __x86_64__
+// Some are in what Debian's own objects bring along.
+constexpr std::size_t kLandingPlacesMin = 1000;
+#endif
 
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): no other threads
@@ -47,6 +53,14 @@ std::string Content(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
+std::size_t CountOf(std::string_view what, const std::string& content) {
+  std::size_t count = 0;
+  for (auto at = content.find(what); at != std::string::npos; at = content.find(what, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
 // What is wrong with a binary, by short names.
 std::vector<std::string> ComplaintsAbout(const fs::path& file) {
   const std::string said = Readelf(file);
@@ -68,6 +82,11 @@ std::vector<std::string> ComplaintsAbout(const fs::path& file) {
   want(says("__stack_chk_fail@"), "no stack protector");
   want(says(" __[a-z_]+_chk@GLIBC"), "no checked functions");
   const std::string content = Content(file);
+#ifdef __x86_64__
+  // Where indirect branches may land. The note that turns the check on is lacking: Debian's start
+  // files are not built for it, and the linker notes only what all of its input has.
+  want(CountOf("\xf3\x0f\x1e\xfa", content) > kLandingPlacesMin, "no landing places");
+#endif
   want(content.find(Environment("HNX_SOURCE_DIR")) == std::string::npos,
        "names the folder that it was built in");
   return complaints;
@@ -83,11 +102,18 @@ TEST(Hardening, EveryShippedProgramIsHardened) {
 
 TEST(Hardening, ComplainsOfAProgramThatIsNot) {
   const fs::path programs = Environment("HNX_BIN_DIR");
-  EXPECT_THAT(
-      ComplaintsAbout(programs / "unhardened"),
-      testing::ElementsAre("not position-independent", "no RELRO", "bound lazily",
-                           "executable stack", "a search path for libraries", "no stack protector",
-                           "no checked functions", "names the folder that it was built in"));
+  std::vector<std::string> all = {"not position-independent",
+                                  "no RELRO",
+                                  "bound lazily",
+                                  "executable stack",
+                                  "a search path for libraries",
+                                  "no stack protector",
+                                  "no checked functions",
+                                  "names the folder that it was built in"};
+#ifdef __x86_64__
+  all.emplace_back("no landing places");
+#endif
+  EXPECT_THAT(ComplaintsAbout(programs / "unhardened"), testing::UnorderedElementsAreArray(all));
 }
 
 }  // namespace

@@ -2,14 +2,14 @@
 // ours JavaScript reads it back, in order and reversed, by key, and as a difference to the version
 // before; after each of JavaScript's we do.
 //
-//   HNX_INTEROP_KEYS=50000    entries of the large tree (1000000 takes some minutes)
+//   HNX_INTEROP_KEYS=20000    entries of the large tree (1000000 takes some minutes)
 //   HNX_INTEROP_SEED          of the random batches
 import { Chance, check, checkEqual, judge, openStore, scratch, seedOfThisRun, tool } from './lib.mjs'
 import path from 'node:path'
 
 const { Corestore, Hyperbee } = await judge()
 const chance = new Chance(seedOfThisRun())
-const keys = Number(process.env.HNX_INTEROP_KEYS ?? 50_000)
+const keys = Number(process.env.HNX_INTEROP_KEYS ?? 20_000)
 const root = scratch()
 
 const keyOf = i => 'k' + String(i).padStart(7, '0')
