@@ -10,15 +10,15 @@ files: {output: [entry, ...]}; an entry is
 """
 import json
 import os
-import random
 import re
-import urllib.parse
 
 CHUNK_BYTES = 1 << 18
 
 
 def write_random(file, seed, size):
     """Writes half hexadecimal noise and half repetition of it, chunk by chunk."""
+    import random  # here and below: loading it takes as long as most packages do
+
     generator = random.Random(seed)
     while size > 0:
         noise = generator.randbytes(CHUNK_BYTES // 4).hex().encode()
@@ -40,7 +40,11 @@ def write_contents(path, entry, expand):
 
 
 def make(root, entry, expand):
-    name = urllib.parse.unquote_to_bytes(entry["path"])
+    name = entry["path"].encode()
+    if b"%" in name:
+        import urllib.parse
+
+        name = urllib.parse.unquote_to_bytes(name)
     path = os.path.join(os.fsencode(root), name) if name else os.fsencode(root)
     if entry["type"] == "directory":
         os.makedirs(path, exist_ok=True)

@@ -18,7 +18,7 @@ let
     name = package.name;
     system = builtins.currentSystem;
     builder = "/usr/bin/python3";
-    args = [ ./build.py ];
+    args = [ "-I" "-S" ./build.py ];
     outputs = package.outputs;
     references = map resolve package.references;
     files = builtins.toJSON package.files;

@@ -44,6 +44,26 @@ export class Cluster {
     return [...new Set(podsOf(objects).flatMap(({ owner, labels }) => owner.kind === 'Pod' ? ['tests'] : Array.from({ length: owner.spec.replicas }, (_, n) => `${labels['app.kubernetes.io/component']}-${n}`)))]
   }
 
+  // Of objects that were rendered anew, what pods of these workloads are from their next start on.
+  update (objects) {
+    for (const { owner, spec } of podsOf(objects)) {
+      for (const pod of this.pods.filter((one) => titleOf(one.owner) === titleOf(owner))) Object.assign(pod, { owner, spec })
+    }
+  }
+
+  // The pod of a Job, on the host of another that is not there.
+  podOfJob (job, host) {
+    const { metadata: { labels }, spec } = job.spec.template
+    return new Pod(this, `${job.metadata.name}-x0`, { owner: job, labels, spec, host })
+  }
+
+  // The folder of a claim that a pod's template made.
+  folderOfClaim (claim) {
+    const owner = this.pods.find(({ name, owner: { spec } }) => spec.volumeClaimTemplates?.some(({ metadata }) => `${metadata.name}-${name}` === claim))
+    check(owner, `claim ${claim}: no pod has it`)
+    return path.join(owner.folder, 'claims', claim.slice(0, -owner.name.length - 1))
+  }
+
   podsOfComponent (component) {
     return this.pods.filter((pod) => pod.labels['app.kubernetes.io/component'] === component && pod.owner.kind !== 'Pod')
   }
@@ -146,6 +166,10 @@ export class Pod {
     const claims = (this.owner.spec.volumeClaimTemplates ?? []).map((claim) => ({ name: claim.metadata.name, persistentVolumeClaim: {} }))
     this.volumes = new Map()
     for (const volume of [...this.spec.volumes ?? [], ...claims]) {
+      if (volume.persistentVolumeClaim?.claimName) {
+        this.volumes.set(volume.name, this.cluster.folderOfClaim(volume.persistentVolumeClaim.claimName))
+        continue
+      }
       const folder = path.join(this.folder, volume.persistentVolumeClaim ? 'claims' : 'volumes', volume.name)
       this.#makeFolder(folder, OWNER_MODE.other)
       const sources = volume.projected ? volume.projected.sources : [volume]

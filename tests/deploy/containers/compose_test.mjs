@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { Namespaces } from '../../e2e/namespaces.mjs'
 import { DemoChannel, check, checkEqual, freePort, sourceDir, step, test, until } from '../../e2e/words.mjs'
+import { Restoration } from './compose_restore.mjs'
 import { startDht } from './dht.mjs'
 import { podman, registry, told, version } from './engine.mjs'
 import { substitute } from './substitute.mjs'
@@ -101,6 +102,7 @@ class Composition {
     this.settings = path.join(scratch, 'settings.env')
     fs.writeFileSync(this.settings, Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''), { mode: 0o600 })
     this.project = `hnx${process.pid}`
+    this.file = file
     this.env = { DOCKER_HOST: `unix://${engine.socket}`, HNX_COMPOSE_ENV: this.settings, COMPOSE_PROJECT_NAME: this.project }
   }
 
@@ -114,6 +116,15 @@ class Composition {
 
   idOf (service) {
     return told('ps', '--all', '--quiet', `--filter=label=com.docker.compose.project=${this.project}`, `--filter=label=com.docker.compose.service=${service}`, '--filter=label=com.docker.compose.oneoff=False')
+  }
+
+  logsOf (service) {
+    const { stdout, stderr } = podman('logs', this.idOf(service))
+    return stdout + stderr
+  }
+
+  environmentOf (service) {
+    return JSON.parse(told('inspect', '--type=container', '--format={{json .Config.Env}}', this.idOf(service)))
   }
 
   explain () {
@@ -164,10 +175,12 @@ await test('compose', async ({ scratch, owns }) => {
   check(key, `compose-up says no key: ${said}`)
   composition.compose('config', '--quiet')
   check(composition.up().includes(key), 'the second compose-up has another key')
-  await until('the status page answers', TIMEOUT_MS, () => fetch(`http://${status}/readyz`).then(({ ok }) => ok, () => false))
+  const ready = () => until('the status page answers', TIMEOUT_MS, () => fetch(`http://${status}/readyz`).then(({ ok }) => ok, () => false))
+  await ready()
 
   step('the demonstration channel is mirrored, and a real nix substitutes')
-  composition.compose('exec', '-T', 'coordinator', 'coordinator', 'submit', '--wait', '--channel', channel.info.channel)
+  const submit = () => composition.compose('exec', '-T', 'coordinator', 'coordinator', 'submit', '--wait', '--channel', channel.info.channel)
+  submit()
   const { paths } = channel.expected()
   const wanted = Object.keys(paths).filter((name) => paths[name].status === 'published')
   await until('the gateway has all narinfos', TIMEOUT_MS, async () => {
@@ -181,6 +194,8 @@ await test('compose', async ({ scratch, owns }) => {
   await until('every target is up', TIMEOUT_MS, () => allTargetsUp(prometheus))
   const rules = await fetch(`http://${prometheus}/api/v1/rules`).then((answer) => answer.json())
   check(rules.data.groups.length >= 5 && rules.data.groups.every((group) => group.rules.every(({ lastError }) => !lastError)), 'the alerts are not all evaluated')
+
+  await new Restoration(composition, { scratch, channel, gateway, ready, submit }).run()
 
   step('all of it ends by itself when it is told to')
   composition.compose('stop')

@@ -12,6 +12,7 @@ import { parse } from '../manifests.mjs'
 import { Cluster } from './cluster.mjs'
 import { startDht } from './dht.mjs'
 import { Container, imageOf, registry } from './engine.mjs'
+import { restore } from './pods_restore.mjs'
 import { substitute } from './substitute.mjs'
 
 const TIMEOUT_MS = 180_000
@@ -84,12 +85,13 @@ class World {
   async start () {
     const { scratch, owns } = this
     // Which hosts there are is known once the chart is rendered, and that needs addresses: rendered twice.
+    const file = path.join(scratch, 'values.json')
+    this.render = (...words) => parse(helms.at(-1).template(file, ...words))
     const render = (values) => {
-      const file = path.join(scratch, 'values.json')
       fs.writeFileSync(file, JSON.stringify(values))
-      return parse(helms.at(-1).template(file))
+      return this.render()
     }
-    const key = await this.#makeKey()
+    const key = this.key = await this.#makeKey()
     const draft = render(valuesOf({ info: { upstream: 'http://u.example.org', channel_url: 'http://u.example.org', public_key: `k:${'A'.repeat(43)}=` } }, key, '127.0.0.1:1'))
     this.net = owns(new Namespaces(Cluster.hostsOf(draft), { here: true })).make()
     const here = this.net.address('here')
@@ -125,6 +127,25 @@ class World {
     const made = await new Container('key', imageOf('worker'), { mounts: [`--volume=${folder}:/run/index-key`], words: ['create-index-key', '/run/index-key/mirror.key'] }).run()
     checkEqual(`create-index-key: ${made.said}`, made.status, 0)
     return made.stdout.match(/^\s+([0-9a-f]{64})$/m)[1]
+  }
+
+  // As its owner wants it who has lost it.
+  emptyDatabase () {
+    const { database } = this
+    run('psql', ['-h', database.address, '-U', 'hnx', '-d', 'postgres', '-q', '-v', 'ON_ERROR_STOP=1', '-c', 'DROP DATABASE hypercore_nixos WITH (FORCE)',
+      '-c', `CREATE DATABASE hypercore_nixos OWNER ${DATABASE.user}`])
+  }
+
+  // What the gateways have of the releases up to this one.
+  async hasAll (pod, release) {
+    const { paths } = this.channel.expected(release)
+    const wanted = Object.keys(paths).filter((name) => paths[name].status === 'published')
+    await until(`${pod.name} has all narinfos`, TIMEOUT_MS, async () => {
+      const answers = await Promise.all(wanted.map((name) => fetch(`http://${pod.address}:8080/${path.basename(name).slice(0, 32)}.narinfo`)
+        .then(async (answer) => { await answer.text(); return answer.status }, () => 0)))
+      return answers.every((status) => status === 200)
+    })
+    return wanted
   }
 
   pods (...components) {
@@ -220,15 +241,8 @@ async function mirrorWithDeath (world) {
 }
 
 async function substituteAndTest (world) {
-  const expected = world.channel.expected()
-  const wanted = Object.keys(expected.paths).filter((name) => expected.paths[name].status === 'published')
-  for (const pod of world.pods('gateway')) {
-    await until(`${pod.name} has all narinfos`, TIMEOUT_MS, async () => {
-      const answers = await Promise.all(wanted.map((name) => fetch(`http://${pod.address}:8080/${path.basename(name).slice(0, 32)}.narinfo`)
-        .then(async (answer) => { await answer.text(); return answer.status }, () => 0)))
-      return answers.every((status) => status === 200)
-    })
-  }
+  let wanted
+  for (const pod of world.pods('gateway')) wanted = await world.hasAll(pod)
   step('a real nix substitutes through the Service')
   await substitute(world.scratch, `http://${world.net.address('here')}`, world.channel, wanted)
   step('the pods of helm test')
@@ -247,6 +261,7 @@ await test('pods', async ({ scratch, owns }) => {
   await coordinators(world)
   await mirrorWithDeath(world)
   await substituteAndTest(world)
+  await restore(world, { startPods, becomesReady })
   step('each pod that is told to end does so within its grace; a NAR that is on its way arrives')
   const [first, ...others] = world.pods('gateway', 'worker', 'index', 'coordinator')
   await terminate(first, await slowClient(first, world.channel))
