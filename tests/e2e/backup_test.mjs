@@ -8,7 +8,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { PostgresServer } from './chaos/replicated_postgres.mjs'
 import { Watcher } from './watcher.mjs'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
 
 const LONG_MS = 120_000
 const EXIT_SUPERSEDED = 5
@@ -64,7 +64,7 @@ function sent (channel, from = 0) {
 }
 
 test('backup', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '60', '--bytes', '2M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.small))
   channel.make()
   await channel.serve()
   const postgres = owns(new PostgresServer(path.join(scratch, 'postgres'), '127.0.0.1', await freePort()))

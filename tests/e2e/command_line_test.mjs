@@ -9,7 +9,7 @@ import { drivesOfHyp } from './command_line/hyp_rows.mjs'
 import { servers } from './command_line/server_rows.mjs'
 import { failingCoordinator, silentPeer } from './command_line/stand_ins.mjs'
 import { wrongUse } from './command_line/wrong_use.mjs'
-import { DemoChannel, Mirror, binDir, check, checkEqual, freePort, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, binDir, check, checkEqual, freePort, step, test, until } from './words.mjs'
 
 const LONG_MS = 60_000
 const NOBODY = '127.0.0.1:1'
@@ -79,12 +79,15 @@ async function nobodyAndBroken (commands, owns, context) {
   }
 }
 
+const COLUMNS = 68
+
 function onATerminal (mirror, release) {
   const shown = (columns, words) => spawnSync('script', ['-qec', `stty cols ${columns}; ${path.join(binDir, 'coordinator')} ${words} --coordinator ${mirror.address}`,
     '/dev/null'], { encoding: 'utf8', env: { ...process.env, TERM: 'xterm' } }).stdout
-  const table = shown(60, 'releases').split('\r\n').filter((line) => !line.startsWith('    '))
+  // Seven columns are never cut below eight characters: 68 columns hold them all.
+  const table = shown(COLUMNS, 'releases').split('\r\n').filter((line) => !line.startsWith('    '))
   check(/^ *ID +RELEASE/.test(table[0]), `releases on a terminal: ${table[0]}`)
-  check(table.every((line) => [...line].length <= 60) && table.some((line) => line.includes('\u2026')), `not cut to the terminal:\n${table.join('\n')}`)
+  check(table.every((line) => [...line].length <= COLUMNS) && table.some((line) => line.includes('\u2026')), `not cut to the terminal:\n${table.join('\n')}`)
   const bars = shown(160, `watch --release ${release}`)
   check(/\[#+\.*\]/.test(bars) && bars.includes('missing upstream'), `watch on a terminal: ${bars}`)
 }
@@ -109,7 +112,7 @@ test('command line', async ({ scratch, owns }) => {
   }
 
   step('a mirror')
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--faults', '--paths', '60', '--bytes', '2M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.smallWithFaults))
   channel.make()
   await channel.serve()
   const folder = path.join(scratch, 'folder')

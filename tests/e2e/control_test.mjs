@@ -2,13 +2,13 @@
 // ignored, commands that find another coordinator.
 import fs from 'node:fs'
 import path from 'node:path'
-import { DemoChannel, Mirror, check, checkEqual, freePort, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, freePort, step, test, until } from './words.mjs'
 
 const TIMEOUT_MS = 120_000
 const lines = (text) => text.split('\n').filter(Boolean).map((line) => JSON.parse(line))
 
 test('control', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--faults', '--paths', '80', '--bytes', '4M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.withFaults))
   channel.make()
   await channel.serve()
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel))

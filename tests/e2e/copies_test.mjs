@@ -3,7 +3,7 @@
 // later another one, and the last worker that holds everything leaves only when it was copied.
 import fs from 'node:fs'
 import path from 'node:path'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
 import { checkSameBytes } from './same_bytes.mjs'
 
 const WORK_TIMEOUT_MS = 180_000
@@ -57,7 +57,7 @@ class Client {
 }
 
 test('copies', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '120', '--bytes', '6M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.medium))
   channel.make()
   await channel.serve()
   const expected = channel.expected()

@@ -1,14 +1,14 @@
 // Three channels with two releases each, followed at once from one upstream: every NAR is fetched once, `latest` of each
 // flips by itself, diff and manifest agree with what was changed, and a channel that moves twice is submitted once.
 import path from 'node:path'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, step, test, until } from './words.mjs'
 
 const SETTLE_MS = 240_000
 // Where each channel points first, and then.
 const CHANNELS = { 'nixos-unstable': [1, 2], 'nixos-26.11': [2, 3], 'nixos-26.11-small': [1, 4] }
 
 test('follow', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '120', '--bytes', '6M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.medium))
   channel.make()
   for (const release of [2, 3, 4]) channel.make('--release', String(release))
   for (const [name, [before]] of Object.entries(CHANNELS)) channel.point(name, before)

@@ -9,7 +9,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Canary, HostileUpstream, tricks } from './hostile/upstream.mjs'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, step, test } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, step, test } from './words.mjs'
 
 const PUBLIC = '203.0.113.10'
 const PRIVATE = '10.1.2.3'
@@ -56,7 +56,7 @@ const withUrl = (url) => (socket, bytes) => {
 }
 
 test('hostile upstream', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '120', '--bytes', '6M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.medium))
   channel.make()
   await channel.serve()
   const expected = channel.expected()

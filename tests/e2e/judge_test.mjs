@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { judge, openStore } from '../interop/js/lib.mjs'
-import { DemoChannel, Mirror, check, checkEqual, step, test } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, step, test } from './words.mjs'
 
 async function withDrive ({ Corestore, Hyperdrive }, folder, use) {
   const store = openStore(Corestore, folder)
@@ -34,7 +34,7 @@ async function auditIsClean (drive, what) {
 
 test('judge', async ({ scratch, owns }) => {
   const stack = await judge()
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '150', '--bytes', '8M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.large))
   channel.make()
   await channel.serve()
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel))

@@ -2,7 +2,7 @@
 // on them comes back elsewhere, links flip, and the mirror ends up as if nothing had happened.
 import fs from 'node:fs'
 import path from 'node:path'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, step, test, until } from './words.mjs'
 
 const WORK_TIMEOUT_MS = 180_000
 const EXIT_FAILURE = 1
@@ -18,27 +18,29 @@ const shardsListed = async (mirror) => JSON.parse(await mirror.get('/mirror.json
 const drivesOf = (mirror, n) => fs.readdirSync(mirror.drives()[n - 1])
 
 test('lost worker', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '150', '--bytes', '8M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.large))
   channel.make()
   await channel.serve()
   const expected = channel.expected()
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel,
-    { workers: 3, coordinatorOptions: ['--job-nars-max', '4', '--worker-jobs-max', '2', '--download-rate-max', '200K'] }))
+    { workers: 3, coordinatorOptions: ['--job-nars-max', '4', '--worker-jobs-max', '2', '--download-rate-max', '150K'] }))
   await mirror.start()
 
   step('a volume is copied while its worker is away for a moment')
+  // The others stand still, so that there is work left for it when it comes back.
+  const others = [1, 2].map((n) => mirror.programs.get(`worker-${n}`).child.pid)
+  for (const pid of others) process.kill(pid, 'SIGSTOP')
   const submitted = mirror.submit('--wait')
   const holding = (name) => mirror.status()?.shards.filter(({ worker, nars }) => worker === name && nars > 0) ?? []
   const second = mirror.programs.get('worker-3')
   await until('worker 3 holds NARs', WORK_TIMEOUT_MS, () => holding('worker-3').length)
-  mirror.told('pause', '--all') // so that there is work left when it comes back
   await second.kill('SIGKILL')
   const copied = new Map(holding('worker-3').map(({ id_z32: id, bytes }) => [id, bytes]))
   const grown = () => holding('worker-3').filter(({ id_z32: id, bytes }) => copied.get(id) !== bytes).map(({ id_z32: id }) => id)
   fs.cpSync(path.join(mirror.dir, 'worker-3'), path.join(scratch, 'volume'), { recursive: true })
   second.start()
-  mirror.told('resume', '--all')
   await until('worker 3 holds more', WORK_TIMEOUT_MS, () => grown().length)
+  for (const pid of others) process.kill(pid, 'SIGCONT')
 
   step('in the middle of the mirror the disk of a worker is gone')
   const victim = mirror.programs.get('worker-2')

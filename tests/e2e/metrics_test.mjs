@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { DemoChannel, Mirror, Program, check, checkEqual, freePort, sourceDir, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, Program, SHARED_CHANNELS, check, checkEqual, freePort, sourceDir, step, test, until } from './words.mjs'
 
 const TIMEOUT_MS = 120_000
 
@@ -33,7 +33,7 @@ async function readyOf (address) {
 }
 
 test('metrics', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--faults', '--paths', '80', '--bytes', '4M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.withFaults))
   channel.make()
   await channel.serve()
   const port = async () => `127.0.0.1:${await freePort()}`
@@ -48,6 +48,17 @@ test('metrics', async ({ scratch, owns }) => {
   for (const address of [http, first, second, mirror.gatewayAddress]) {
     await until(`${address} is ready`, TIMEOUT_MS, async () => (await readyOf(address)).status === 200)
     checkEqual(`${address}, alive`, await (await fetch(`http://${address}/healthz`)).json(), { status: 'alive' })
+  }
+
+  step('everybody says what it is, and what it takes')
+  const { version } = JSON.parse(fs.readFileSync(path.join(sourceDir, 'swarm/package.json'), 'utf8'))
+  for (const [address, program] of [[http, 'coordinator'], [first, 'worker'], [mirror.gatewayAddress, 'gateway']]) {
+    checkEqual(`the program at ${address}`, (await metricsOf(address)).get(`hnx_build_info{program="${program}",version="${version}"}`), 1)
+    const text = await (await fetch(`http://${address}/metrics`)).text()
+    const { child: { pid } } = mirror.programs.get(program === 'worker' ? 'worker-1' : program)
+    const [, open] = text.match(/^process_open_fds (\d+)$/m)
+    const seen = fs.readdirSync(`/proc/${pid}/fd`).length
+    check(Math.abs(open - seen) < 20, `${program} says that it has ${open} files open, and has ${seen}`)
   }
 
   step('a mirror is made')

@@ -4,7 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { DemoChannel, Mirror, check, checkEqual, freePort, sha256, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, freePort, sha256, step, test, until } from './words.mjs'
 import { StockPeer } from './stock_peer.mjs'
 
 // Serves a folder as it lies there.
@@ -40,7 +40,7 @@ function nixCopy (scratch, url, store, publicKey, roots) {
 }
 
 test('peers', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '80', '--bytes', '4M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.medium))
   channel.make()
   await channel.serve()
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel, { workerOptions: ['--listen-peers', '127.0.0.1:0'] }))

@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { PostgresServer, serverUser } from './chaos/replicated_postgres.mjs'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, freePort, step, test, until } from './words.mjs'
 
 const SESSIONS_MAX = 4
 const START_TIMEOUT_MS = 30_000
@@ -59,7 +59,7 @@ class Pooler {
 }
 
 test('pooler', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '120', '--bytes', '4M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.medium))
   channel.make()
   await channel.serve()
   const server = owns(new PostgresServer(path.join(scratch, 'postgres'), '127.0.0.1', await freePort()))

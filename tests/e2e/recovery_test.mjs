@@ -5,7 +5,9 @@ import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { Watcher } from './watcher.mjs'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, freePort, sha256, step, test, until } from './words.mjs'
+import {
+  DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, freePort, sha256, step, test, until
+} from './words.mjs'
 
 const LONG_MS = 60_000
 
@@ -29,7 +31,7 @@ class FarGateway {
 }
 
 test('recovery', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '60', '--bytes', '2M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.small))
   channel.make()
   await channel.serve()
   const [holder, indexPeers, ...workerPeers] = await Promise.all([1, 2, 3, 4].map(async () => `127.0.0.1:${await freePort()}`))

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, step, test, until } from './words.mjs'
 
 const LONG_MS = 60_000
 const STEPS_BETWEEN_KILLS = 4
@@ -32,7 +32,7 @@ const FACTS = {
 }
 
 test('rescan', async ({ scratch, owns }) => {
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '60', '--bytes', '2M', '--faults']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.smallWithFaults))
   channel.make()
   await channel.serve()
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel, { indexOptions: [] }))

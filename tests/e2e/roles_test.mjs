@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { PostgresServer } from './chaos/replicated_postgres.mjs'
-import { DemoChannel, Mirror, check, checkEqual, compareWithUpstream, freePort, sourceDir, step, test } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, compareWithUpstream, freePort, sourceDir, step, test } from './words.mjs'
 
 const EXIT_INCOMPLETE = 3
 const ROLES = path.join(sourceDir, 'deploy/postgres/roles.sql')
@@ -65,7 +65,7 @@ test('roles', async ({ scratch, owns }) => {
   checkEqual('owners', ask('hnx', owners), ['hypercore_nixos_owner'])
 
   step('a whole mirror, and the next release, by the runtime role')
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '60', '--bytes', '2M', '--faults']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.smallWithFaults))
   channel.make()
   await channel.serve()
   const mirror = owns(new Mirror(path.join(scratch, 'mirror'), channel, { database: uri('mirror'),

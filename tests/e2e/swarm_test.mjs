@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { DemoChannel, Mirror, check, checkEqual, freePort, sha256, step, test, until } from './words.mjs'
+import { DemoChannel, Mirror, SHARED_CHANNELS, check, checkEqual, freePort, sha256, step, test, until } from './words.mjs'
 import { StockPeer } from './stock_peer.mjs'
 
 const SOURCE = process.env.HNX_SOURCE_DIR ?? path.resolve(import.meta.dirname, '../..')
@@ -49,7 +49,7 @@ test('swarm', async ({ scratch, owns }) => {
   const bridge = (...names) => owns(new Process(path.join(scratch, `bridge-${names[0]}.log`), 'node', BRIDGE,
     '--bootstrap', bootstrap, '--listen', '127.0.0.1', ...names.flatMap((name) => ['--socket', socket(name)])))
 
-  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), ['--paths', '70', '--bytes', '2M']))
+  const channel = owns(new DemoChannel(path.join(scratch, 'channel'), SHARED_CHANNELS.small))
   channel.make()
   await channel.serve()
   const originsBridge = bridge('worker-1', 'worker-2')
