@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/retry_policy.h"
 #include "bench/scale/simulated_worker.h"
 #include "cli/option.h"
 #include "cli/program.h"
@@ -53,6 +54,11 @@ class Tally {
     Log("fleet")->error("{}", error.ToString());
     failed_ = true;
   }
+  void NoteRetry(const Error& error) {
+    if (++retries_ == 1) {
+      Log("fleet")->warn("{}", error.ToString());
+    }
+  }
   void Note(milliseconds call, std::uint64_t nars_recorded, bool leased) {
     MutexLock lock(mutex_);
     calls_ms_.push_back(static_cast<int>(call.count()));
@@ -76,14 +82,16 @@ class Tally {
     };
     const double seconds =
         first_lease_ ? std::chrono::duration<double>(last_record_ - *first_lease_).count() : 0;
-    return {{"nars", nars_.load()},     {"seconds", seconds},       {"calls", calls.size()},
-            {"call_ms_p50", share(50)}, {"call_ms_p95", share(95)}, {"failed", failed_.load()}};
+    return {{"nars", nars_.load()},      {"seconds", seconds},       {"calls", calls.size()},
+            {"call_ms_p50", share(50)},  {"call_ms_p95", share(95)}, {"retries", retries_.load()},
+            {"call_ms_max", share(100)}, {"failed", failed_.load()}};
   }
 
  private:
   const std::uint64_t nars_wanted_;
   const Steady::time_point end_;
   std::atomic<std::uint64_t> nars_{0};
+  std::atomic<std::uint64_t> retries_{0};
   std::atomic<bool> failed_{false};
   Mutex mutex_;
   std::vector<int> calls_ms_ HNX_GUARDED_BY(mutex_);
@@ -104,6 +112,12 @@ void Work(const Flags& flags, int number, Tally& tally) {
     const auto context = rpc::MakeContext(kCallDeadline);
     Result<void> outcome =
         rpc::CheckStatus(stub->Synchronize(context.get(), request, &response), "synchronize");
+    if (!outcome && IsRetryable(outcome.error().code)) {
+      // As real workers do: the coordinator was busy.
+      tally.NoteRetry(outcome.error());
+      std::this_thread::sleep_for(kIdlePause);
+      continue;
+    }
     if (outcome) {
       outcome = worker.Take(response);
     }

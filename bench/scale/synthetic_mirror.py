@@ -104,7 +104,7 @@ class Mirror:
 
     def start_fleet(self, workers, nars, seconds_max):
         return subprocess.Popen([self.programs / "scale_fleet", "run", "--coordinator", self.address, "--workers", str(workers), "--nars", str(nars),
-                                 "--time-max", f"{seconds_max}s"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                                 "--time-max", f"{seconds_max}s"], stdout=subprocess.PIPE, text=True)
 
     def start_index_worker(self):
         key = self.folder / "index.key"
