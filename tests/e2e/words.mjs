@@ -66,7 +66,7 @@ export function freePort () {
 export async function test (name, body) {
   const scratch = fs.mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'hnx-e2e.'))
   const things = []
-  let status = 0
+  let failure
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.on(signal, async () => {
       await stopAll(things)
@@ -78,13 +78,14 @@ export async function test (name, body) {
     console.log(`${name}: passed`)
   } catch (error) {
     console.error(`${name}: FAILED: ${error.stack}`)
-    status = 1
+    failure = error
     for (const thing of things) thing.explain?.()
   }
   await stopAll(things)
-  if (status && process.env.HNX_KEEP) console.error(`kept: ${scratch}`)
+  if (failure) console.error(`${name}: FAILED: ${failure.message} (above: where, and what its programs said)`)
+  if (failure && process.env.HNX_KEEP) console.error(`kept: ${scratch}`)
   else spawnSync('sh', ['-c', 'chmod -R u+w "$1"; rm -rf "$1"', 'sh', scratch])
-  process.exit(status)
+  process.exit(failure ? 1 : 0)
 }
 
 async function stopAll (things) {

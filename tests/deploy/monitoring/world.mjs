@@ -74,7 +74,7 @@ export class World {
     this.http = [await address(), await address()]
     this.metrics = { 'worker-1': await address(), 'worker-2': await address(), index: await address() }
     this.peers = { 'worker-1': await address(), 'worker-2': await address(), index: await address(), far: await address() }
-    const serve = ['--copies', '1', '--max-missing', '0.9', '--job-nars-max', '4', '--batch-paths-max', '20', '--worker-jobs-max', '4',
+    const serve = ['--copies', '1', '--max-missing', '0.9', '--job-nars-max', '4', '--batch-paths-max', '2', '--worker-jobs-max', '4',
       '--binary-cache-hosts', new URL(this.direct).host, '--database-connections-max', String(DATABASE_CONNECTIONS_MAX)]
     const worker = (name) => ['--listen-metrics', this.metrics[name], '--listen-peers', this.peers[name], '--swarm', this.socket(name),
       '--peer-connections-max', '20', '--memory-max', String(MEMORY_MAX_BYTES)]
