@@ -215,6 +215,7 @@ class RunningWorker final : public Worker {
     options.version = cli::kVersion;
     options.failure_domain = options_.failure_domain;
     options.peer_address = AdvertisedPeers(options_, peer_address());
+    options.scrubs = scrubber_ != nullptr;
     SynchronizerParts parts{
         *data_,       *coordinator_,     jobs_,
         *shards_,     *pipeline_,        index_.get(),

@@ -35,9 +35,9 @@ Result<pb::ScrubResponse> Ask(CoordinatorClient& client, const ScrubOptions& opt
   return client.Ask("scrub", &pb::Coordinator::Stub::Scrub, request);
 }
 
-bool AnyWaits(const pb::ScrubResponse& response) {
-  return std::any_of(response.drives().begin(), response.drives().end(),
-                     [](const pb::ScrubStatus& drive) { return drive.waits(); });
+// Not over, and under way or about to be.
+bool IsAwaited(const pb::ScrubStatus& drive) {
+  return drive.waits() && drive.hindrance() == pb::SCRUB_HINDRANCE_UNSPECIFIED;
 }
 
 void ShowProgress(const pb::ScrubResponse& response, cli::ProgressDisplay& display) {
@@ -45,7 +45,7 @@ void ShowProgress(const pb::ScrubResponse& response, cli::ProgressDisplay& displ
   std::uint64_t done = 0;
   std::uint64_t total = 0;
   for (const pb::ScrubStatus& drive : response.drives()) {
-    over += drive.waits() ? 0U : 1U;
+    over += IsAwaited(drive) ? 0U : 1U;
     done += drive.bytes();
     total += std::max(drive.bytes(), drive.bytes_total());
   }
@@ -60,7 +60,7 @@ Result<pb::ScrubResponse> Wait(CoordinatorClient& client, const ScrubOptions& op
                                [] { return cli::TerminalWidth(STDERR_FILENO); });
   Mutex mutex;
   CondVar pause;  // nobody notifies: a wait between calls
-  while (AnyWaits(response)) {
+  while (std::any_of(response.drives().begin(), response.drives().end(), IsAwaited)) {
     if (!options.client.json) {
       ShowProgress(response, display);
     }
@@ -76,17 +76,28 @@ Result<pb::ScrubResponse> Wait(CoordinatorClient& client, const ScrubOptions& op
   return response;
 }
 
+nlohmann::ordered_json ToLine(const pb::ScrubStatus& drive) {
+  nlohmann::ordered_json line = ToJson(drive);
+  nlohmann::ordered_json& hindrance = line["hindrance"];  // null: none
+  if (drive.hindrance() == pb::SCRUB_HINDRANCE_OFF) {
+    hindrance = "off";
+  } else if (drive.hindrance() == pb::SCRUB_HINDRANCE_SILENT) {
+    hindrance = "silent";
+  }
+  return line;
+}
+
 Result<cli::ExitCode> Scrub(const ScrubOptions& options) {
   HNX_ASSIGN_OR_RETURN(CoordinatorClient client, CoordinatorClient::Create(options.client));
   HNX_ASSIGN_OR_RETURN(pb::ScrubResponse response, Ask(client, options, !options.list));
   if (options.wait) {
     HNX_ASSIGN_OR_RETURN(response, Wait(client, options, std::move(response)));
   }
-  bool given_up = false;
+  bool partial = false;
   for (const pb::ScrubStatus& drive : response.drives()) {
-    given_up = given_up || drive.given_up() > 0;
+    partial = partial || drive.given_up() > 0 || drive.waits();
     if (options.client.json) {
-      std::cout << cli::JsonLine(ToJson(drive)) << '\n';
+      std::cout << cli::JsonLine(ToLine(drive)) << '\n';
     } else {
       std::cout << fmt::format("{} on {}: {}\n", drive.id_z32(),
                                cli::Printable(drive.worker_name()), ScrubText(drive));
@@ -95,7 +106,7 @@ Result<cli::ExitCode> Scrub(const ScrubOptions& options) {
   if (response.drives().empty() && !options.client.json) {
     std::cout << "There is nothing to scrub yet.\n";
   }
-  return options.wait && given_up ? cli::ExitCode::kPartial : cli::ExitCode::kOk;
+  return options.wait && partial ? cli::ExitCode::kPartial : cli::ExitCode::kOk;
 }
 
 }  // namespace
@@ -106,7 +117,8 @@ void AddScrubCommand(cli::Program& program) {
       "scrub",
       "Have what lies on workers' disks read and checked now, and damage repaired; workers do so\n"
       "by themselves too, see `worker run --scrub-interval`. Exit code 3, with --wait: something\n"
-      "could not be repaired; the coordinator's log and `why` name it.",
+      "could not be repaired, which the coordinator's log and `why` name; or a worker scrubs\n"
+      "nothing (--scrub-rate 0), or has not called for a minute, and is not waited for.",
       [options] {
         const auto code = Scrub(*options);
         return code ? *code : Fail(code.error());

@@ -42,6 +42,11 @@ std::string ScrubText(const pb::ScrubStatus& scrub) {
   if (scrub.given_up() > 0) {
     text += fmt::format(", {} GIVEN UP", cli::FormatCount(scrub.given_up()));
   }
+  if (scrub.hindrance() == pb::SCRUB_HINDRANCE_OFF) {
+    text += "; its worker scrubs nothing (--scrub-rate 0)";
+  } else if (scrub.hindrance() == pb::SCRUB_HINDRANCE_SILENT) {
+    text += "; its worker does not call";
+  }
   return text;
 }
 

@@ -15,6 +15,8 @@ inline constexpr std::size_t kScrubbedDrivesMax = 256;
 // Files in one answer, and losses in one report.
 inline constexpr std::size_t kShardFilesMax = 1'000;
 inline constexpr std::size_t kScrubLossesMax = 100;
+// Silence after which a worker's scrub is not waited for; longer than a restart.
+inline constexpr std::int64_t kScrubSilenceMs = 60'000;
 
 struct ScrubCounts {
   std::uint64_t blocks = 0;
@@ -60,6 +62,7 @@ struct ScrubView {
   bool running = false;
   std::int64_t whole_at_ms = 0;
   ScrubCounts counts;
+  std::string hindrance{};  // off: its worker scrubs nothing; silent: it does not call; or empty
 };
 
 struct ShardFileView {

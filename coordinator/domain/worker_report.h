@@ -130,6 +130,7 @@ struct WorkerReport {
   std::string failure_domain{};
   std::string peer_address{};  // empty: peers cannot dial it
   std::vector<CopyReport> copies{};
+  bool scrubs_nothing = false;
   // What the call's certificate or token proves; empty: the door is open.
   std::string identity{};
 };

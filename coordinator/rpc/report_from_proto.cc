@@ -219,6 +219,7 @@ void HostToProto(const HostAllowance& allowance, pb::HostLimit& out) {
 Result<void> ReadCopies(const pb::SynchronizeRequest& request, WorkerReport& report) {
   report.failure_domain = Printable(request.failure_domain(), kWorkerNameMax);
   report.peer_address = Printable(request.peer_address(), kWorkerNameMax);
+  report.scrubs_nothing = request.scrubs_nothing();
   if (static_cast<std::size_t>(request.copies_size()) > kWorkerCopiesMax) {
     return Wrong(fmt::format("more than {} copies", kWorkerCopiesMax));
   }

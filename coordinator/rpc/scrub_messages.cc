@@ -46,6 +46,13 @@ pb::ScrubbedKind ScrubbedKindToProto(const std::string& kind) {
                           : pb::SCRUBBED_KIND_INDEX;
 }
 
+pb::ScrubHindrance HindranceToProto(const std::string& hindrance) {
+  if (hindrance == "off") {
+    return pb::SCRUB_HINDRANCE_OFF;
+  }
+  return hindrance == "silent" ? pb::SCRUB_HINDRANCE_SILENT : pb::SCRUB_HINDRANCE_UNSPECIFIED;
+}
+
 Result<DriveScrubReport> DriveScrubFromProto(const pb::DriveScrub& message) {
   DriveScrubReport drive;
   drive.key = ToBytes(message.key());
@@ -120,6 +127,7 @@ void ScrubToProto(const ScrubView& view, pb::ScrubStatus& out) {
   out.set_damaged(view.counts.damaged);
   out.set_repaired(view.counts.repaired);
   out.set_given_up(view.counts.given_up);
+  out.set_hindrance(HindranceToProto(view.hindrance));
 }
 
 void ShardFilesToProto(const ShardFiles& files, pb::ListShardFilesResponse& out) {

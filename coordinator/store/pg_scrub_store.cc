@@ -66,6 +66,7 @@ ScrubView ReadScrub(const pqxx::row& row) {
                  .damaged = count("damaged"),
                  .repaired = count("repaired"),
                  .given_up = count("given_up")};
+  view.hindrance = row["hindrance"].as<std::string>();
   return view;
 }
 
@@ -144,7 +145,8 @@ Result<std::vector<ScrubView>> PgScrubStore::Scrub(const std::string& target, bo
   return RunTransaction(
       pool_, "scrub", [&](PgTransaction& transaction) -> Result<std::vector<ScrubView>> {
         std::vector<ScrubView> drives;
-        for (const pqxx::row& row : transaction.Exec(sql::kScrubbedDrives, kScrubsListedMax)) {
+        for (const pqxx::row& row :
+             transaction.Exec(sql::kScrubbedDrives, kScrubsListedMax, kScrubSilenceMs)) {
           ScrubView drive = ReadScrub(row);
           if (IsCalled(drive, target)) {
             drives.push_back(std::move(drive));

@@ -51,7 +51,8 @@ Result<WorkerCall> FenceWorker(PgTransaction& transaction, const WorkerReport& r
   transaction.Exec(sql::kUpdateWorker, report.worker_id, report.worker_name, incarnation, nonce,
                    static_cast<std::int64_t>(report.sequence), roles.Literal(),
                    static_cast<std::int64_t>(report.disk_free_bytes), report.draining,
-                   report.version, report.failure_domain, report.peer_address);
+                   report.version, report.failure_domain, report.peer_address,
+                   report.scrubs_nothing);
   return WorkerCall::kCurrent;
 }
 

@@ -169,4 +169,13 @@ test('scrub', async ({ scratch, owns }) => {
   check(/block \d+ is not what was signed/.test(why), `why does not name the block: ${why}`)
   checkEqual('its NAR at the gateway', await until('the gateway sees that it is gone', WORK_TIMEOUT_MS, async () =>
     await mirror.get(`/${lostUrl}`) === null), true)
+
+  step('a worker that scrubs nothing is not waited for')
+  const idle = mirror.programs.get('worker-2')
+  await idle.kill('SIGTERM')
+  idle.words = idle.words.map((word) => word === '500M' ? '0' : word)
+  idle.start()
+  const unanswered = await scrub('worker-2', '--wait')
+  checkEqual(`the exit status of a scrub that nobody does: ${unanswered.stderr}`, unanswered.status, EXIT_PARTIAL)
+  checkEqual('what hinders it', [...new Set(unanswered.drives.map(({ waits, hindrance }) => `${waits} ${hindrance}`))], ['true off'])
 })

@@ -131,6 +131,7 @@ pb::SynchronizeRequest Synchronizer::MakeRequest(bool draining) {
     ToMessage(use, request.add_hosts());
   }
   AddDrives(&request);
+  request.set_scrubs_nothing(!options_.scrubs);
   AddCopies(&request);
   const auto free = parts_.disk.FreeBytes();
   request.set_disk_free_bytes(free.value_or(0));

@@ -49,6 +49,7 @@ struct SynchronizerOptions {
   std::string version;
   std::string failure_domain;
   std::string peer_address;  // as others dial it; empty: they cannot
+  bool scrubs = true;        // what lies on its disk
 };
 
 // Why the worker must end.

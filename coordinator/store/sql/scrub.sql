@@ -32,7 +32,7 @@ FROM unnest($2::text[], $3::text[]) AS r(file, message)
      JOIN shard s ON s.key = $1 JOIN nar ON nar.file = r.file AND s.id IN (nar.shard_id, nar.lost_shard_id)
 
 -- name: ScrubbedDrives
--- Everything that can be scrubbed, and how that stands.
+-- Everything that can be scrubbed, and how that stands. $2: ms of silence after which a worker is not waited for.
 WITH drive AS (
     SELECT worker_id, key, 'shard' AS kind FROM shard WHERE db_length > 0 AND lost_at IS NULL
     UNION ALL
@@ -44,7 +44,9 @@ SELECT d.worker_id, w.name, d.key, d.kind, coalesce(s.asked > s.answered, false)
        coalesce(s.running, false) AS running, coalesce(s.blocks, 0) AS blocks, coalesce(s.nars, 0) AS nars,
        coalesce(s.bytes, 0) AS bytes, coalesce(s.bytes_total, 0) AS bytes_total, coalesce(s.damaged, 0) AS damaged,
        coalesce(s.repaired, 0) AS repaired, coalesce(s.given_up, 0) AS given_up,
-       coalesce((extract(epoch FROM s.whole_at) * 1000)::bigint, 0) AS whole_at_ms
+       coalesce((extract(epoch FROM s.whole_at) * 1000)::bigint, 0) AS whole_at_ms,
+       CASE WHEN w.last_seen < clock_timestamp() - $2::bigint * interval '1 millisecond' THEN 'silent'
+            WHEN w.scrubs_nothing THEN 'off' ELSE '' END AS hindrance
 FROM drive d JOIN worker w ON w.id = d.worker_id LEFT JOIN scrub s ON s.worker_id = d.worker_id AND s.key = d.key
 WHERE w.forgotten_at IS NULL
 ORDER BY w.name, w.id, d.kind, d.key LIMIT $1::bigint

@@ -100,6 +100,21 @@ TEST_F(ScrubStoreTest, ARoundThatAnotherDatabaseAskedForAnswersNothing) {
   EXPECT_FALSE(View().waits);
 }
 
+TEST_F(ScrubStoreTest, AWorkerThatScrubsNothingOrDoesNotCallIsSaidToHinderIt) {
+  Mirror();
+  EXPECT_EQ(View(true).hindrance, "");
+  auto report = worker_.Report();
+  report.scrubs_nothing = true;
+  ASSERT_TRUE(rig_.synchronizer->Synchronize(report).has_value());
+  EXPECT_EQ(View().hindrance, "off");
+  EXPECT_TRUE(View().waits);
+  Sql(rig_.uri, "UPDATE worker SET last_seen = last_seen - interval '1 hour' WHERE id = '" +
+                    report.worker_id + "'");
+  EXPECT_EQ(View().hindrance, "silent");
+  ASSERT_TRUE(rig_.synchronizer->Synchronize(worker_.Report()).has_value());
+  EXPECT_EQ(View().hindrance, "");
+}
+
 TEST_F(ScrubStoreTest, StatusTellsOfAShardsLastScrub) {
   Mirror();
   EXPECT_FALSE(rig_.releases->GetStatus()->shards[0].scrub.has_value());
