@@ -19,6 +19,7 @@
 #include "coordinator/doctor/upstream_checks.h"
 #include "coordinator/store/pg_checkup.h"
 #include "coordinator/upstream/upstream_set.h"
+#include "doctor/port_checks.h"
 #include "nix/store_path.h"
 
 namespace hnx::coordinator {
@@ -97,7 +98,7 @@ Result<void> CheckUpstreams(cli::Checkup& checkup, const DoctorOptions& options,
   http.head_timeout = std::min(http.head_timeout, kHeadTimeout);
   http::HttpClient client(http);
   for (const Upstream& upstream : upstreams->upstreams()) {
-    UpstreamProbe probe{
+    doctor::SignatureProbe probe{
         .path_hash = {},
         .trust = {.accept_unsigned_content_addressed = serve.accept_unsigned_content_addressed},
         .nar_size_max = serve.nar_size_max};
@@ -133,12 +134,11 @@ void AddDoctorOptions(CLI::App& command, DoctorOptions& options) {
 
 cli::ExitCode RunDoctor(const DoctorOptions& options) {
   cli::Checkup checkup;
-  cli::CheckFolder(checkup, options.serve.data, options.disk_free_min, "--disk-free-min");
+  cli::CheckFolder(checkup, {options.serve.data, "--data"},
+                   {options.disk_free_min, "--disk-free-min"});
   const bool runs = CheckListen(checkup, options.serve.listen, options.serve.access);
   access::CheckServer(checkup, options.serve.access, NameOf(options.serve.listen), Clock::Real());
-  if (!options.serve.listen_http.empty()) {
-    CheckListenHttp(checkup, options.serve.listen_http, runs);
-  }
+  doctor::CheckPort(checkup, "listen-http", options.serve.listen_http, runs ? "a coordinator" : "");
   Database database;
   std::string uri = FindDatabase(checkup, options.serve, runs, database);
   if (!uri.empty() && !CheckDatabase(checkup, uri, options.serve.no_migrate, Clock::Real())) {

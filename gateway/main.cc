@@ -12,6 +12,7 @@
 #include "cli/core_dumps.h"
 #include "cli/program.h"
 #include "cli/stop_signal.h"
+#include "gateway/doctor/doctor.h"
 #include "gateway/fallback/fallback_source.h"
 #include "gateway/far/far_mirror_source.h"
 #include "gateway/far/peer_mirror.h"
@@ -252,5 +253,15 @@ int main(int argc, char** argv) {
       "gateway serve --drives DIR --index hyper://KEY --listen 0.0.0.0:8080 --priority 35\n"
       "nix copy --from http://127.0.0.1:8080 --to /tmp/store /nix/store/...");
   hnx::gateway::AddGatewayOptions(serve, options);
+  hnx::gateway::DoctorOptions doctor_options;
+  CLI::App& doctor = program.AddCommand(
+      "doctor",
+      "Find what keeps a gateway from serving, and say what to do. Exit code 1: a fault; 3: only\n"
+      "warnings",
+      [&] { return hnx::gateway::RunDoctor(doctor_options); },
+      "gateway doctor --drives DIR --index hyper://KEY\n"
+      "gateway doctor --mirror hyper://KEY --peer peer.example:4711 --json",
+      hnx::cli::kCheckingExits);
+  hnx::gateway::AddDoctorOptions(doctor, doctor_options);
   return program.Main(argc, argv);
 }

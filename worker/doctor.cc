@@ -1,7 +1,6 @@
 #include "worker/doctor.h"
 
 #include <cerrno>
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -17,53 +16,12 @@
 #include "cli/host_checks.h"
 #include "cli/json_text.h"
 #include "cli/option.h"
-#include "http/listen_socket.h"
-#include "hypercore_nixos/v1/coordinator.grpc.pb.h"
-#include "rpc/channel.h"
+#include "doctor/coordinator_checks.h"
+#include "doctor/port_checks.h"
 #include "worker/index_key.h"
 
 namespace hnx::worker {
 namespace {
-
-namespace pb = hypercore_nixos::v1;
-
-constexpr std::chrono::milliseconds kAnswerWithin{5'000};
-
-void CheckCoordinators(cli::Checkup& checkup, const WorkerOptions& options) {
-  const std::vector<std::string>& endpoints = options.endpoints;
-  const auto credentials = rpc::ClientCredentials::Make(options.access, endpoints);
-  if (!credentials.has_value()) {
-    return;  // was told by CheckClient
-  }
-  std::vector<std::string> silent;
-  std::string why;
-  for (const std::string& endpoint : endpoints) {
-    const auto stub = pb::Coordinator::NewStub(rpc::MakeChannel(endpoint, **credentials));
-    const auto context = rpc::MakeContext(kAnswerWithin);
-    pb::Status answer;
-    const grpc::Status status = stub->GetStatus(context.get(), pb::GetStatusRequest(), &answer);
-    // Let in and known as a worker, for whom this call is not.
-    if (!status.ok() && status.error_code() != grpc::StatusCode::PERMISSION_DENIED) {
-      silent.push_back(endpoint);
-      why = status.error_message();
-    }
-  }
-  const std::string remedy =
-      "start `coordinator serve` there with a --listen that this machine reaches, correct "
-      "--coordinator, see firewalls in between, or whether both sides speak TLS and believe each "
-      "other's authority (docs/TLS.md)";
-  if (silent.size() == endpoints.size()) {
-    checkup.Fault("coordinator",
-                  fmt::format("none answers at {} ({})", fmt::join(silent, ", "), why), remedy);
-  } else if (!silent.empty()) {
-    checkup.Warn("coordinator",
-                 fmt::format("{} of {} do not answer: {} ({})", silent.size(), endpoints.size(),
-                             fmt::join(silent, ", "), why),
-                 remedy);
-  } else {
-    checkup.Ok("coordinator", fmt::format("{} answers", fmt::join(endpoints, ", ")));
-  }
-}
 
 // True: a worker runs on it.
 bool CheckLock(cli::Checkup& checkup, const std::filesystem::path& data) {
@@ -109,24 +67,6 @@ void CheckIndexKey(cli::Checkup& checkup, const WorkerOptions& options) {
              fmt::format("{} is the key of mirror {}", options.index_key_file, mirror->id()));
 }
 
-void CheckPort(cli::Checkup& checkup, const std::string& check, const std::string& address,
-               bool worker_runs) {
-  if (address.empty()) {
-    return;
-  }
-  const auto where = http::ParseListenAddress(address);
-  const auto socket = where.has_value() ? http::Listen(*where) : where.error();
-  if (socket.has_value()) {
-    checkup.Ok(check, fmt::format("{} is free", address));
-  } else if (worker_runs && where.has_value()) {
-    checkup.Ok(check, fmt::format("{} is in use, and a worker runs", address));
-  } else {
-    checkup.Fault(
-        check, fmt::format("{}: {}", address, socket.error().message),
-        fmt::format("end what holds the port (`ss -ltnp` names it), or give another --{}", check));
-  }
-}
-
 }  // namespace
 
 void AddDoctorOptions(CLI::App& command, DoctorOptions& options) {
@@ -140,8 +80,9 @@ cli::ExitCode RunDoctor(DoctorOptions options) {
     return cli::ExitCode::kUsage;
   }
   cli::Checkup checkup;
-  cli::CheckFolder(checkup, options.run.data, options.run.disk_reserve, "--disk-reserve");
-  const bool runs = CheckLock(checkup, options.run.data);
+  cli::CheckFolder(checkup, {options.run.data, "--data"},
+                   {options.run.disk_reserve, "--disk-reserve"});
+  const std::string holder = CheckLock(checkup, options.run.data) ? "a worker" : "";
   CheckIndexKey(checkup, options.run);
   std::vector<access::Role> roles;
   if (options.run.role_mirror) {
@@ -151,9 +92,9 @@ cli::ExitCode RunDoctor(DoctorOptions options) {
     roles.push_back(access::Role::kIndex);
   }
   access::CheckClient(checkup, options.run.access, roles, Clock::Real());
-  CheckCoordinators(checkup, options.run);
-  CheckPort(checkup, "listen-peers", options.run.peers.listen, runs);
-  CheckPort(checkup, "listen-metrics", options.run.listen_metrics, runs);
+  doctor::CheckCoordinators(checkup, options.run.endpoints, options.run.access);
+  doctor::CheckPort(checkup, "listen-peers", options.run.peers.listen, holder);
+  doctor::CheckPort(checkup, "listen-metrics", options.run.listen_metrics, holder);
   if (options.json) {
     std::cout << cli::JsonLine(checkup.ToJson()) << '\n';
   } else {

@@ -4,7 +4,7 @@
 
 #include "access/certificate.h"
 #include "coordinator/cli/coordinator_client.h"
-#include "http/listen_socket.h"
+#include "doctor/port_checks.h"
 
 namespace hnx::coordinator {
 namespace {
@@ -41,13 +41,6 @@ bool CoordinatorAnswers(const std::string& address, const access::ServerAccess& 
          status.error().code == ErrorCode::kUnauthenticated;
 }
 
-// What is wrong with it; an Error as --listen of serve would tell it.
-Result<void> TryToListen(const std::string& address) {
-  HNX_ASSIGN_OR_RETURN(const http::HostAndPort where, http::ParseListenAddress(address));
-  HNX_TRY(http::Listen(where));
-  return {};
-}
-
 }  // namespace
 
 bool CheckListen(cli::Checkup& checkup, const std::string& address,
@@ -55,7 +48,7 @@ bool CheckListen(cli::Checkup& checkup, const std::string& address,
   if (const auto checked = access::CheckServerAccess(access, address); !checked.has_value()) {
     checkup.Fault("access", checked.error().message, "see docs/TLS.md");
   }
-  const auto free = TryToListen(address);
+  const auto free = doctor::TryToListen(address);
   if (free.has_value()) {
     checkup.Ok("listen", fmt::format("{} is free; no coordinator runs on it", address));
     return false;
@@ -77,18 +70,6 @@ bool CheckListen(cli::Checkup& checkup, const std::string& address,
       fmt::format("{}: {}, and no coordinator answers there", address, free.error().message),
       "end what holds the port (`ss -ltnp` names it), or give another --listen");
   return false;
-}
-
-void CheckListenHttp(cli::Checkup& checkup, const std::string& address, bool coordinator_runs) {
-  const auto free = TryToListen(address);
-  if (free.has_value()) {
-    checkup.Ok("listen-http", fmt::format("{} is free", address));
-  } else if (coordinator_runs) {
-    checkup.Ok("listen-http", fmt::format("{} is in use, and a coordinator runs", address));
-  } else {
-    checkup.Fault("listen-http", fmt::format("{}: {}", address, free.error().message),
-                  "end what holds the port (`ss -ltnp` names it), or give another --listen-http");
-  }
 }
 
 }  // namespace hnx::coordinator

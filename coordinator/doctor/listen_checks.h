@@ -1,4 +1,4 @@
-// Of `coordinator doctor`: whether its ports are free, or held by a coordinator.
+// Of `coordinator doctor`: whether its port is free, or held by a coordinator.
 #pragma once
 
 #include <string>
@@ -12,8 +12,5 @@ namespace hnx::coordinator {
 // answers there.
 bool CheckListen(cli::Checkup& checkup, const std::string& address,
                  const access::ServerAccess& access);
-
-// Adds "listen-http"; with a coordinator that runs it may be that one's.
-void CheckListenHttp(cli::Checkup& checkup, const std::string& address, bool coordinator_runs);
 
 }  // namespace hnx::coordinator

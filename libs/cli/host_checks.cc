@@ -61,8 +61,7 @@ std::optional<int> WriteError(const fs::path& folder) {
   return ::fsync(file.get()) == 0 ? std::nullopt : std::optional(errno);
 }
 
-void CheckSpace(Checkup& checkup, const fs::path& folder, std::uint64_t free_min,
-                const std::string& free_flag) {
+void CheckSpace(Checkup& checkup, const fs::path& folder, const RoomToCheck& room) {
   struct statvfs space {};
   if (::statvfs(folder.c_str(), &space) != 0) {
     checkup.Fault("disk", fmt::format("{}: {}", folder.string(), std::strerror(errno)),
@@ -70,11 +69,11 @@ void CheckSpace(Checkup& checkup, const fs::path& folder, std::uint64_t free_min
     return;
   }
   const std::uint64_t free = std::uint64_t{space.f_bavail} * space.f_frsize;
-  if (free < free_min) {
+  if (free < room.free_min) {
     checkup.Fault("disk",
                   fmt::format("{} are free at {}, less than {}", FormatBytes(free), folder.string(),
-                              FormatBytes(free_min)),
-                  fmt::format("make room, give a larger disk, or lower {}", free_flag));
+                              FormatBytes(room.free_min)),
+                  fmt::format("make room, give a larger disk, or lower {}", room.flag));
     return;
   }
   if (space.f_files > 0 && space.f_favail == 0) {
@@ -87,13 +86,12 @@ void CheckSpace(Checkup& checkup, const fs::path& folder, std::uint64_t free_min
 
 }  // namespace
 
-void CheckFolder(Checkup& checkup, const std::filesystem::path& folder, std::uint64_t free_min,
-                 const std::string& free_flag) {
-  const fs::path nearest = Nearest(folder);
+void CheckFolder(Checkup& checkup, const FolderToCheck& folder, const RoomToCheck& room) {
+  const fs::path nearest = Nearest(folder.path);
   std::error_code ignored;
   if (!fs::is_directory(nearest, ignored)) {
     checkup.Fault("folder", fmt::format("{} is not a folder", nearest.string()),
-                  "name another --data, or move that file away");
+                  fmt::format("name another {}, or move that file away", folder.flag));
     return;
   }
   if (const auto error = WriteError(nearest)) {
@@ -105,15 +103,15 @@ void CheckFolder(Checkup& checkup, const std::filesystem::path& folder, std::uin
     checkup.Fault("folder",
                   fmt::format("{} cannot be written: {}", nearest.string(), std::strerror(*error)),
                   fmt::format("give it to user {} (chown, chmod), mount it for writing, or name "
-                              "another --data",
-                              ::geteuid()));
+                              "another {}",
+                              ::geteuid(), folder.flag));
     return;
   }
-  const bool there = fs::exists(folder, ignored);
-  checkup.Ok("folder", there ? fmt::format("{} can be written", folder.string())
+  const bool there = fs::exists(folder.path, ignored);
+  checkup.Ok("folder", there ? fmt::format("{} can be written", folder.path.string())
                              : fmt::format("{} is not there yet and can be made in {}",
-                                           folder.string(), nearest.string()));
-  CheckSpace(checkup, nearest, free_min, free_flag);
+                                           folder.path.string(), nearest.string()));
+  CheckSpace(checkup, nearest, room);
 }
 
 }  // namespace hnx::cli

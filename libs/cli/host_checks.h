@@ -9,10 +9,19 @@
 
 namespace hnx::cli {
 
-// Whether files can be made, written and synced in `folder`, or, when it is not there yet, in the
-// folder that it would be made in ("folder"); and whether at least `free_min` bytes are free there
-// ("disk"). Leaves nothing behind. `free_flag`: names the option that `free_min` is from.
-void CheckFolder(Checkup& checkup, const std::filesystem::path& folder, std::uint64_t free_min,
-                 const std::string& free_flag);
+// With the options that they are from.
+struct FolderToCheck {
+  std::filesystem::path path;
+  std::string flag;  // "--data"
+};
+struct RoomToCheck {
+  std::uint64_t free_min = 0;  // bytes
+  std::string flag;            // "--disk-reserve"
+};
+
+// Whether files can be made, written and synced in the folder, or, when it is not there yet, in
+// the one that it would be made in ("folder"); and whether there is room ("disk"). Leaves nothing
+// behind.
+void CheckFolder(Checkup& checkup, const FolderToCheck& folder, const RoomToCheck& room);
 
 }  // namespace hnx::cli

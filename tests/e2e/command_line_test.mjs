@@ -200,6 +200,12 @@ test('command line', async ({ scratch, owns }) => {
   checkEqual('the newest decisions', decisions.length, 5)
   await commands.run('coordinator doctor', ['--data', scratch, '--database', `postgresql://mirror@${NOBODY}/mirror`, '--json'], 1)
   await commands.run('worker doctor', ['--data', path.join(scratch, 'no-worker'), '--coordinator', NOBODY, '--json'], 1)
+  const gateway = (words, code) => commands.run('gateway doctor', ['--listen', '127.0.0.1:0', '--json', ...words], code)
+  await gateway(['--index', `hyper://${mirror.key}`, ...mirror.drives().flatMap((folder) => ['--drives', folder]), '--coordinator', mirror.address], 0)
+  const afar = ['--mirror', `hyper://${mirror.key}`, '--cache', path.join(scratch, 'doctor-cache'), '--cache-size', '1M']
+  await gateway([...afar, '--peer', peers.index, '--peer', peers.worker, '--patience', '5s', '--swarm', 'off'], 0)
+  await gateway([...afar, '--peer', NOBODY, '--patience', '1s', '--swarm', 'off'], 1)
+  await gateway(['--index', `hyper://${mirror.key}`, '--drives', mirror.drives().at(-1)], 3) // without the shards
 
   step('channels, garbage')
   await ask('follow', [info.channel, '--interval', '1h', '--debounce', '0s'])

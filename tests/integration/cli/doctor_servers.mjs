@@ -1,7 +1,7 @@
 // The servers that doctor_test.mjs has looked at: a signed binary cache of one path over HTTP/2 or HTTP/1.1, with one
 // thing wrong, and a PostgreSQL with databases and roles in all sorts of states.
 import { spawnSync } from 'node:child_process'
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import fs from 'node:fs'
 import http2 from 'node:http2'
 import https from 'node:https'
@@ -9,8 +9,25 @@ import path from 'node:path'
 import { check } from '../../e2e/words.mjs'
 
 const HASH = '0'.repeat(32)
-const DIGEST = '0'.repeat(52)
 export const STORE_PATH = `/nix/store/${HASH}-hello`
+// An empty file: words with their lengths before them, in eights.
+const NAR = Buffer.concat(['nix-archive-1', '(', 'type', 'regular', 'contents', '', ')'].map((word) => {
+  const padded = Buffer.alloc(8 + Math.ceil(word.length / 8) * 8)
+  padded.writeBigUInt64LE(BigInt(word.length))
+  padded.write(word, 8)
+  return padded
+}))
+const DIGEST = nix32(createHash('sha256').update(NAR).digest())
+
+// Nix's base 32: five bits a letter, the last ones first.
+function nix32 (bytes) {
+  const letters = Math.ceil(bytes.length * 8 / 5)
+  const bit = (at) => at < bytes.length * 8 ? bytes[at >> 3] >> (at & 7) & 1 : 0
+  return Array.from({ length: letters }, (_, n) => {
+    const from = (letters - 1 - n) * 5
+    return '0123456789abcdfghijklmnpqrsvwxyz'[[0, 1, 2, 3, 4].reduce((sum, k) => sum | bit(from + k) << k, 0)]
+  }).join('')
+}
 
 // { text: "NAME:BASE64" as trusted-public-keys has it, privateKey }
 export function makeKey (name) {
@@ -20,10 +37,10 @@ export function makeKey (name) {
 }
 
 function narinfo (key) {
-  const fingerprint = `1;${STORE_PATH};sha256:${DIGEST};1000;`
+  const fingerprint = `1;${STORE_PATH};sha256:${DIGEST};${NAR.length};`
   const signature = sign(null, Buffer.from(fingerprint), key.privateKey).toString('base64')
-  return `StorePath: ${STORE_PATH}\nURL: nar/${DIGEST}.nar.xz\nCompression: xz\nFileHash: sha256:${DIGEST}\nFileSize: 100\n` +
-    `NarHash: sha256:${DIGEST}\nNarSize: 1000\nReferences: \nSig: ${key.name}:${signature}\n`
+  return `StorePath: ${STORE_PATH}\nURL: nar/${DIGEST}.nar\nCompression: none\nFileHash: sha256:${DIGEST}\nFileSize: ${NAR.length}\n` +
+    `NarHash: sha256:${DIGEST}\nNarSize: ${NAR.length}\nReferences: \nSig: ${key.name}:${signature}\n`
 }
 
 // The paths of a certificate for 127.0.0.1 and of its key.
@@ -54,7 +71,7 @@ export class BinaryCache {
 
   #answer (request, response) {
     const { status = 200, cacheInfo = 'StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n', date } = this.wrong
-    const files = { '/nix-cache-info': cacheInfo, [`/${HASH}.narinfo`]: narinfo(this.key), '/': 'channels\n' }
+    const files = { '/nix-cache-info': cacheInfo, [`/${HASH}.narinfo`]: narinfo(this.key), [`/nar/${DIGEST}.nar`]: NAR, '/': 'channels\n' }
     const found = files[request.url]
     if (date) {
       response.sendDate = false

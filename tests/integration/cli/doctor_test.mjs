@@ -1,4 +1,4 @@
-// coordinator doctor and worker doctor name the fault and its remedy in broken set-ups, each made of real servers with one
+// The doctors of coordinator, worker and gateway name the fault and its remedy in broken set-ups, each made of real servers with one
 // thing wrong, and find nothing where everything is well.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -136,6 +136,62 @@ async function brokenWorkers (doctor, scratch, coordinator) {
   checkEqual(`its exit status, of ${JSON.stringify(well)}`, well.status, WELL)
 }
 
+// `known`: {index: key of a mirror that a worker writes, drives: its folder, peer: where it serves it, coordinator}.
+async function brokenGateways (doctor, scratch, tls, key, owns, known) {
+  const local = (options) => ({ listen: '127.0.0.1:0', drives: known.drives, index: known.index, ...options })
+  const far = (options) => ({ listen: '127.0.0.1:0', mirror: known.index, peer: known.peer, swarm: 'off', patience: '2s',
+    cache: path.join(scratch, 'gateway-cache'), 'cache-size': '1M', 'ca-file': tls.cert, 'trusted-public-keys': key.text, ...options })
+  const finds = (words, options, finding) => doctor.finds(words, options, finding, 'gateway')
+  const cache = async (wrong) => owns(await new BinaryCache(tls, key, wrong).start()).url
+  const nobody = `127.0.0.1:${await freePort()}`
+  const holder = net.createServer((socket) => socket.destroy())
+  await new Promise((resolve) => holder.listen(0, '127.0.0.1', resolve))
+  owns({ stop: () => new Promise((resolve) => holder.close(resolve)) })
+
+  await finds('a mirror in folders, of which nothing is published', local({}), { check: 'index', level: 'warning', what: /nothing is published/, remedy: /coordinator status/ })
+  await finds('the same from afar', far({}), { check: 'peer', what: /gives no index/, remedy: /anything is published/ })
+  const submitted = await doctor.mirror.runBeside('coordinator', 'submit', '--path', STORE_PATH, '--wait', '--coordinator', known.coordinator)
+  checkEqual(`the status of submit: ${submitted.stderr}`, submitted.status, 0)
+  for (const options of [local({}), far({})]) {
+    const well = await until('it is well when something is published', START_TIMEOUT_MS, async () => {
+      const answer = await doctor.ask('gateway', options)
+      return answer.status === WELL && answer
+    })
+    check(/with 1 shards/.test(well.findings.find(({ check: name }) => name === 'index').what), JSON.stringify(well))
+  }
+  await finds('folders that are not there', local({ drives: path.join(scratch, 'nowhere') }), { check: 'drives', what: /nowhere: No such file/, remedy: /--drives/ })
+  await finds('folders without the index', local({ drives: scratch }), { check: 'index', what: /the index drive, .* is not in/, remedy: /drives\// })
+  const stranger = 'f'.repeat(64)
+  await finds('a peer that has another mirror', far({ mirror: stranger }), { check: 'peer', what: /gives no index/, remedy: /the key/ })
+  await finds('a peer that is not there', far({ peer: nobody }), { check: 'peer', what: /does not answer/, remedy: /firewalls/ })
+  await finds('a peer that is none', far({ peer: `127.0.0.1:${holder.address().port}` }), { check: 'peer', what: /does not answer/, remedy: /--listen-peers/ })
+  await doctor.finds('one of two peers', far({}), { check: 'peer', level: 'warning', what: /does not answer/, remedy: /firewalls/ }, 'gateway', ['--peer', nobody])
+  const swarm = (program, more) => far({ peer: undefined, swarm: 'on', 'swarm-program': program, ...more })
+  const noBridge = path.join(scratch, 'no-bridge.mjs')
+  await finds('a swarm without its bridge', swarm(noBridge), { check: 'swarm', what: /no-bridge\.mjs is not there/, remedy: /--swarm-program/ })
+  fs.writeFileSync(noBridge, 'process.exit(1)\n')
+  await finds('a bridge that ends at once', swarm(noBridge), { check: 'swarm', what: /does not come up/, remedy: /Node\.js/ })
+  await finds('a swarm that cannot be reached', swarm(path.join(sourceDir, 'swarm/swarm.mjs'), { 'swarm-bootstrap': nobody }),
+    { check: 'swarm', what: /nobody in the swarm.*0 peers known/, remedy: /UDP/ })
+  await finds('a bridge\'s socket in no folder', far({ peer: undefined, swarm: path.join(scratch, 'nowhere/bridge.sock') }), { check: 'swarm', what: /nowhere is no folder/, remedy: /--swarm/ })
+  await finds('a cache that cannot be written', far({ cache: '/proc/hnx' }), { check: 'folder', what: /\/proc cannot be written/, remedy: /another --cache/ })
+  await finds('a cache without room', far({ 'cache-size': '1000TiB' }), { check: 'disk', what: /are free/, remedy: /--cache-size/ })
+  await finds('a port that something else holds', local({ listen: `127.0.0.1:${holder.address().port}` }), { check: 'listen', what: /in use/, remedy: /ss -ltnp/ })
+  await finds('a coordinator that is not there', local({ coordinator: nobody }), { check: 'coordinator', what: /none answers/, remedy: /coordinator serve/ })
+  await finds('a fallback that refuses us', far({ fallback: await cache({ status: 403 }) }), { check: 'fallback', what: /403/, remedy: /another --fallback/ })
+  await finds('a fallback with another key', far({ fallback: await cache(), 'trusted-public-keys': makeKey('test-1').text, path: STORE_PATH }),
+    { check: 'signatures', what: /trusted keys: test-1/, remedy: /--trusted-public-keys/ })
+  await finds('keys that are none', far({ fallback: await cache(), 'trusted-public-keys': 'test-1:abc' }), { check: 'keys', what: /test-1/, remedy: /NAME:BASE64/ })
+
+  step('a gateway that runs')
+  const listen = `127.0.0.1:${await freePort()}`
+  const gateway = owns(new Program('gateway', ['gateway', 'serve', '--listen', listen, '--drives', known.drives, '--index', known.index], path.join(scratch, 'gateway.log')))
+  gateway.start()
+  await until('it serves', START_TIMEOUT_MS, () => gateway.logTail().includes('serves hyper://'))
+  const running = await doctor.ask('gateway', local({ listen }))
+  checkEqual(`its port, of ${JSON.stringify(running)}`, running.findings.filter(({ check: name }) => name === 'listen').map(({ level, what }) => [level, /answers at/.test(what)]), [['ok', true]])
+}
+
 // The door: certificates by the script that users run.
 async function brokenDoors (doctor, scratch, owns) {
   const folder = path.join(scratch, 'tls')
@@ -206,9 +262,10 @@ test('doctor', async ({ scratch, owns }) => {
   coordinator.explain = () => console.error(coordinator.logTail())
   coordinator.start()
   const indexKey = path.join(scratch, 'index.key')
-  spawnSync(path.join(binDir, 'worker'), ['create-index-key', indexKey])
-  const worker = owns(new Program('worker', ['worker', 'run', '--data', path.join(scratch, 'worker'), '--coordinator', listen,
-    '--role', 'mirror,index', '--index-key-file', indexKey, '--disk-reserve', '1'], path.join(scratch, 'worker.log')))
+  const made = spawnSync(path.join(binDir, 'worker'), ['create-index-key', indexKey], { encoding: 'utf8' })
+  const peer = `127.0.0.1:${await freePort()}`
+  const worker = owns(new Program('worker', ['worker', 'run', '--data', path.join(scratch, 'worker'), '--coordinator', listen, '--listen-peers', peer,
+    '--role', 'mirror,index', '--index-key-file', indexKey, '--disk-reserve', '1', '--ca-file', tls.cert], path.join(scratch, 'worker.log')))
   worker.start()
   const well = await until('all is well', START_TIMEOUT_MS, async () => {
     const answer = await doctor.ask('coordinator', options)
@@ -220,9 +277,11 @@ test('doctor', async ({ scratch, owns }) => {
   const text = await doctor.mirror.runBeside('coordinator', 'doctor', ...words, '--path', STORE_PATH)
   check(/^ok +database/m.test(text.stdout) && /0 faults, 0 warnings/.test(text.stdout), text.stdout)
   await brokenWorkers(doctor, scratch, listen)
+  const [index] = (made.stdout + made.stderr).match(/[0-9a-f]{64}/)
+  await brokenGateways(doctor, scratch, tls, key, owns, { index, drives: path.join(scratch, 'worker/drives'), peer, coordinator: listen })
 
   step('its help tells the exit codes')
-  for (const program of ['coordinator', 'worker']) {
+  for (const program of ['coordinator', 'worker', 'gateway']) {
     const help = await doctor.mirror.runBeside(program, 'doctor', '--help')
     check(/1: a fault; 3:\s+only\s+warnings/.test(help.stdout) && /^ +3 /m.test(help.stdout), help.stdout)
   }
