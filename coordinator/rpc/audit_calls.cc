@@ -6,7 +6,7 @@ namespace hnx::coordinator {
 namespace pb = hypercore_nixos::v1;
 
 grpc::ServerWriteReactor<pb::AuditEntry>* CoordinatorService::ListAudit(
-    grpc::CallbackServerContext* /*context*/, const pb::ListAuditRequest* request) {
+    grpc::CallbackServerContext* context, const pb::ListAuditRequest* request) {
   const auto list = [this, since_ms = request->since_ms(), limit = request->limit()](
                         rpc::MessageWriter<pb::AuditEntry>& out) -> Result<void> {
     return stores_.audit.List(since_ms, limit, [&](const AuditView& entry) {
@@ -21,7 +21,7 @@ grpc::ServerWriteReactor<pb::AuditEntry>* CoordinatorService::ListAudit(
       return out.Write(message);
     });
   };
-  return rpc::HandleServerStream<pb::AuditEntry>(watchers_, list);
+  return rpc::HandleServerStream<pb::AuditEntry>(watchers_, context, list);
 }
 
 }  // namespace hnx::coordinator

@@ -103,7 +103,7 @@ grpc::ServerUnaryReactor* CoordinatorService::SetRetention(grpc::CallbackServerC
 grpc::ServerWriteReactor<pb::GarbageReport>* CoordinatorService::CollectGarbage(
     grpc::CallbackServerContext* context, const pb::CollectGarbageRequest* request) {
   return rpc::HandleServerStream<pb::GarbageReport>(
-      watchers_,
+      watchers_, context,
       [this, dry_run = request->dry_run(),
        caller = CallerOf(*context)](rpc::MessageWriter<pb::GarbageReport>& out) -> Result<void> {
         if (!dry_run) {

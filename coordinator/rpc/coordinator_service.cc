@@ -70,7 +70,7 @@ CoordinatorService::CoordinatorService(PgReleaseStore& store, PgControlStore& co
       stores_(stores),
       options_(std::move(options)),
       calls_("client-calls", kCallThreads, kCallQueueMax),
-      watchers_("watchers", kWatchersMax, 1) {}
+      watchers_("watchers", kWatchersMax) {}
 
 Caller CoordinatorService::CallerOf(const grpc::CallbackServerContext& context) const {
   return ReadCaller(context, door_.IdentityOf(context));
@@ -111,7 +111,7 @@ Result<NewRelease> CoordinatorService::ReadSubmission(const pb::Submission& subm
 grpc::ServerReadReactor<pb::SubmitRequest>* CoordinatorService::Submit(
     grpc::CallbackServerContext* context, pb::SubmitResponse* response) {
   return rpc::HandleClientStream<pb::SubmitRequest>(
-      watchers_,
+      watchers_, context,
       [=, this,
        caller = CallerOf(*context)](rpc::MessageReader<pb::SubmitRequest>& in) -> Result<void> {
         const auto first = in.Read();
@@ -187,10 +187,11 @@ grpc::ServerUnaryReactor* CoordinatorService::GetStatus(grpc::CallbackServerCont
 }
 
 grpc::ServerWriteReactor<pb::Release>* CoordinatorService::WatchProgress(
-    grpc::CallbackServerContext* /*context*/, const pb::GetReleaseRequest* request) {
+    grpc::CallbackServerContext* context, const pb::GetReleaseRequest* request) {
   const auto release = static_cast<ReleaseId>(request->release_id());
   return rpc::HandleServerStream<pb::Release>(
-      watchers_, [=, this](rpc::MessageWriter<pb::Release>& out) { return Watch(release, out); });
+      watchers_, context,
+      [=, this](rpc::MessageWriter<pb::Release>& out) { return Watch(release, out); });
 }
 
 Result<void> CoordinatorService::Watch(ReleaseId release, rpc::MessageWriter<pb::Release>& out) {
@@ -237,10 +238,10 @@ void CoordinatorService::PauseWatching() {
 }
 
 grpc::ServerWriteReactor<pb::Failure>* CoordinatorService::ListFailures(
-    grpc::CallbackServerContext* /*context*/, const pb::ListFailuresRequest* request) {
+    grpc::CallbackServerContext* context, const pb::ListFailuresRequest* request) {
   const auto release = static_cast<ReleaseId>(request->release_id());
   return rpc::HandleServerStream<pb::Failure>(
-      watchers_, [=, this](rpc::MessageWriter<pb::Failure>& out) {
+      watchers_, context, [=, this](rpc::MessageWriter<pb::Failure>& out) {
         return store_.ListFailures(release, [&](const FailureView& failure) {
           const pb::Failure message = FailureToProto(failure);
           return out.Write(message);

@@ -17,6 +17,7 @@
 #include "hypercore_nixos/v1/coordinator.grpc.pb.h"
 #include "rpc/door.h"
 #include "rpc/handlers.h"
+#include "rpc/stream_pool.h"
 #include "rpc/thread_pool.h"
 
 namespace hnx::coordinator {
@@ -171,7 +172,7 @@ class CoordinatorService final : public hypercore_nixos::v1::Coordinator::Callba
   CondVar stop_changed_;
   bool stopping_ HNX_GUARDED_BY(stop_mutex_) = false;
   rpc::ThreadPool calls_;
-  rpc::ThreadPool watchers_;
+  rpc::StreamPool watchers_;
 };
 
 }  // namespace hnx::coordinator

@@ -46,9 +46,9 @@ pb::Lease LeaseToProto(const LeaseView& view) {
 }  // namespace
 
 grpc::ServerWriteReactor<pb::Drive>* CoordinatorService::ListDrives(
-    grpc::CallbackServerContext* /*context*/, const pb::ListDrivesRequest* request) {
+    grpc::CallbackServerContext* context, const pb::ListDrivesRequest* request) {
   return rpc::HandleServerStream<pb::Drive>(
-      watchers_,
+      watchers_, context,
       [this, filter = DriveFilter{.worker = request->worker(),
                                   .state = request->state(),
                                   .limit = request->limit()}](rpc::MessageWriter<pb::Drive>& out) {

@@ -8,9 +8,10 @@ namespace hnx::coordinator {
 namespace pb = hypercore_nixos::v1;
 
 grpc::ServerWriteReactor<pb::Release>* CoordinatorService::ListReleases(
-    grpc::CallbackServerContext* /*context*/, const pb::ListReleasesRequest* request) {
+    grpc::CallbackServerContext* context, const pb::ListReleasesRequest* request) {
   return rpc::HandleServerStream<pb::Release>(
-      watchers_, [this, channel = request->channel()](rpc::MessageWriter<pb::Release>& out) {
+      watchers_, context,
+      [this, channel = request->channel()](rpc::MessageWriter<pb::Release>& out) {
         return stores_.catalog.List(channel, [&](const ReleaseView& view) {
           const pb::Release message = ReleaseToProto(view);
           return out.Write(message);
@@ -19,7 +20,7 @@ grpc::ServerWriteReactor<pb::Release>* CoordinatorService::ListReleases(
 }
 
 grpc::ServerWriteReactor<pb::ReleaseDifference>* CoordinatorService::DiffReleases(
-    grpc::CallbackServerContext* /*context*/, const pb::DiffReleasesRequest* request) {
+    grpc::CallbackServerContext* context, const pb::DiffReleasesRequest* request) {
   const auto diff = [this, from_name = request->from(), to_name = request->to()](
                         rpc::MessageWriter<pb::ReleaseDifference>& out) -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const ReleaseId from, stores_.catalog.Find(from_name));
@@ -32,11 +33,11 @@ grpc::ServerWriteReactor<pb::ReleaseDifference>* CoordinatorService::DiffRelease
     const pb::ReleaseDifference last = TotalsToProto(totals);
     return out.Write(last);
   };
-  return rpc::HandleServerStream<pb::ReleaseDifference>(watchers_, diff);
+  return rpc::HandleServerStream<pb::ReleaseDifference>(watchers_, context, diff);
 }
 
 grpc::ServerWriteReactor<pb::ReleaseFileChunk>* CoordinatorService::ReadReleaseFile(
-    grpc::CallbackServerContext* /*context*/, const pb::ReadReleaseFileRequest* request) {
+    grpc::CallbackServerContext* context, const pb::ReadReleaseFileRequest* request) {
   const auto read = [this, name = request->release(), file = request->file()](
                         rpc::MessageWriter<pb::ReleaseFileChunk>& out) -> Result<void> {
     HNX_ASSIGN_OR_RETURN(const ReleaseId release, stores_.catalog.Find(name));
@@ -46,7 +47,7 @@ grpc::ServerWriteReactor<pb::ReleaseFileChunk>* CoordinatorService::ReadReleaseF
       return out.Write(chunk);
     });
   };
-  return rpc::HandleServerStream<pb::ReleaseFileChunk>(watchers_, read);
+  return rpc::HandleServerStream<pb::ReleaseFileChunk>(watchers_, context, read);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::PinRelease(grpc::CallbackServerContext* context,

@@ -12,8 +12,7 @@ namespace pb = hypercore_nixos::v1;
 
 constexpr std::size_t kCallThreads = 4;
 constexpr std::size_t kCallQueueMax = 1'024;
-constexpr std::size_t kStreamThreads = 4;
-constexpr std::size_t kStreamQueueMax = 64;
+constexpr std::size_t kStreamsMax = 16;
 
 pb::PublishOperation StepToProto(PublishStep step) {
   pb::PublishOperation operation;
@@ -49,7 +48,7 @@ WorkerGateway::WorkerGateway(PgSynchronizer& synchronizer, PgPublishStore& publi
       door_(door),
       options_(options),
       calls_("worker-calls", kCallThreads, kCallQueueMax),
-      streams_("batch-streams", kStreamThreads, kStreamQueueMax) {}
+      streams_("batch-streams", kStreamsMax) {}
 
 grpc::ServerUnaryReactor* WorkerGateway::Synchronize(grpc::CallbackServerContext* context,
                                                      const pb::SynchronizeRequest* request,
@@ -77,10 +76,10 @@ Result<void> WorkerGateway::Handle(const grpc::CallbackServerContext& context,
 }
 
 grpc::ServerWriteReactor<pb::PublishOperation>* WorkerGateway::ReadPublishBatch(
-    grpc::CallbackServerContext* /*context*/, const pb::ReadPublishBatchRequest* request) {
+    grpc::CallbackServerContext* context, const pb::ReadPublishBatchRequest* request) {
   const auto batch = static_cast<std::int64_t>(request->batch());
   return rpc::HandleServerStream<pb::PublishOperation>(
-      streams_, [this, batch](rpc::MessageWriter<pb::PublishOperation>& out) {
+      streams_, context, [this, batch](rpc::MessageWriter<pb::PublishOperation>& out) {
         return publish_store_.ReadBatch(batch, [&](PublishStep step) {
           const pb::PublishOperation operation = StepToProto(std::move(step));
           return out.Write(operation);

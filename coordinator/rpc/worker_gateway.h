@@ -11,6 +11,7 @@
 #include "coordinator/store/pg_scrub_store.h"
 #include "coordinator/store/pg_synchronizer.h"
 #include "hypercore_nixos/v1/coordinator.grpc.pb.h"
+#include "rpc/stream_pool.h"
 #include "rpc/thread_pool.h"
 
 namespace hnx::coordinator {
@@ -54,7 +55,7 @@ class WorkerGateway final : public hypercore_nixos::v1::WorkerGateway::CallbackS
   WorkerDoor& door_;
   const WorkerGatewayOptions options_;
   rpc::ThreadPool calls_;
-  rpc::ThreadPool streams_;
+  rpc::StreamPool streams_;
 };
 
 }  // namespace hnx::coordinator

@@ -7,20 +7,22 @@
 //     response); });
 //   }
 //   grpc::ServerWriteReactor<Failure>* ListFailures(context, request) override {
-//     return HandleServerStream<Failure>(pool_, [=, this](MessageWriter<Failure>& out) {
+//     return HandleServerStream<Failure>(streams_, context, [=, this](MessageWriter<Failure>& out)
+//     {
 //       return domain_.ListFailures(*request, [&](const Failure& f) { return out.Write(f); });
 //     });
 //   }
 //   grpc::ServerReadReactor<SubmitRequest>* Submit(context, response) override {
-//     return HandleClientStream<SubmitRequest>(pool_, [=, this](MessageReader<SubmitRequest>& in)
-//     {...});
+//     return HandleClientStream<SubmitRequest>(streams_, context,
+//                                              [=, this](MessageReader<SubmitRequest>& in) {...});
 //   }
 //
-// A streaming handler keeps one pool thread until it ends: give streams that last (a progress
-// watcher) a pool of their own. context, request and response live until the handler returned.
+// A streaming handler keeps one thread of its StreamPool until it ends; a client that stalls loses
+// it when another one needs it. context, request and response live until the handler returned.
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -30,6 +32,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "rpc/grpc_status.h"
+#include "rpc/stream_pool.h"
 #include "rpc/thread_pool.h"
 
 namespace hnx::rpc {
@@ -77,39 +80,57 @@ class Completion {
   std::optional<bool> outcome_ HNX_GUARDED_BY(mutex_);
 };
 
+// What both kinds of stream are: operations for which the client is waited for.
+class StreamPart {
+ protected:
+  // Until what was started is done; false: the client has gone, or was cut off.
+  bool Await() {
+    place_->Waits();
+    const bool ok = completion_.Wait();
+    place_->GoesOn();
+    return ok;
+  }
+
+  Completion completion_;
+
+ private:
+  template <class Reactor, class Work>
+  friend Reactor* HandleStream(StreamPool& pool, grpc::CallbackServerContext* context, Work work);
+
+  std::unique_ptr<StreamPool::Place> place_;  // while the handler runs
+};
+
 }  // namespace internal
 
 // Writes the messages of a server stream one after the other. Used by the handler's thread only.
 template <class Message>
-class MessageWriter : public grpc::ServerWriteReactor<Message> {
+class MessageWriter : public grpc::ServerWriteReactor<Message>, public internal::StreamPart {
  public:
   // Blocks until gRPC took the message (flow control is the back-pressure). kCancelled: the client
-  // has gone; the handler should return.
+  // has gone, or stalled and had to make room; the handler should return.
   Result<void> Write(const Message& message) {
     this->StartWrite(&message);
-    if (!completion_.Wait()) {
-      return Error{ErrorCode::kCancelled, "the client closed the stream"};
+    if (!this->Await()) {
+      return Error{ErrorCode::kCancelled, "the client closed the stream, or took nothing of it"};
     }
     return {};
   }
 
  private:
-  void OnWriteDone(bool ok) override { completion_.Done(ok); }
+  void OnWriteDone(bool ok) override { this->completion_.Done(ok); }
   void OnDone() override { delete this; }
-
-  internal::Completion completion_;
 };
 
 // Reads the messages of a client stream one after the other. Used by the handler's thread only.
 template <class Message>
-class MessageReader : public grpc::ServerReadReactor<Message> {
+class MessageReader : public grpc::ServerReadReactor<Message>, public internal::StreamPart {
  public:
   // Nothing: the client has sent its last message, or has gone. Which of them is known for certain
   // only where the messages themselves have an end.
   std::optional<Message> Read() {
     Message message;
     this->StartRead(&message);
-    if (!completion_.Wait()) {
+    if (!this->Await()) {
       return std::nullopt;
     }
     return message;
@@ -119,22 +140,28 @@ class MessageReader : public grpc::ServerReadReactor<Message> {
   bool cancelled() const { return cancelled_; }
 
  private:
-  void OnReadDone(bool ok) override { completion_.Done(ok); }
+  void OnReadDone(bool ok) override { this->completion_.Done(ok); }
   void OnCancel() override { cancelled_ = true; }
   void OnDone() override { delete this; }
 
-  internal::Completion completion_;
   std::atomic<bool> cancelled_{false};
 };
 
 namespace internal {
 
 // The reactor deletes itself in OnDone, which gRPC calls once after Finish: gRPC's ownership rule.
+// Nothing may be cancelled after that, so the place ends first.
 template <class Reactor, class Work>
-Reactor* HandleStream(ThreadPool& pool, Work work) {
+Reactor* HandleStream(StreamPool& pool, grpc::CallbackServerContext* context, Work work) {
   auto* reactor = new Reactor;
-  const bool taken = pool.TrySubmit(
-      [reactor, work = std::move(work)] { reactor->Finish(ToGrpcStatus(work(*reactor))); });
+  const bool taken =
+      pool.TrySubmit([context] { context->TryCancel(); },
+                     [reactor, work = std::move(work)](std::unique_ptr<StreamPool::Place> place) {
+                       reactor->place_ = std::move(place);
+                       const grpc::Status status = ToGrpcStatus(work(*reactor));
+                       reactor->place_.reset();
+                       reactor->Finish(status);
+                     });
   if (!taken) {
     reactor->Finish(ToGrpcStatus(PoolIsFull()));
   }
@@ -145,14 +172,18 @@ Reactor* HandleStream(ThreadPool& pool, Work work) {
 
 // `work`: (MessageWriter<Message>&) -> Result<void>.
 template <class Message, class Work>
-grpc::ServerWriteReactor<Message>* HandleServerStream(ThreadPool& pool, Work work) {
-  return internal::HandleStream<MessageWriter<Message>>(pool, std::move(work));
+grpc::ServerWriteReactor<Message>* HandleServerStream(StreamPool& pool,
+                                                      grpc::CallbackServerContext* context,
+                                                      Work work) {
+  return internal::HandleStream<MessageWriter<Message>>(pool, context, std::move(work));
 }
 
 // `work`: (MessageReader<Message>&) -> Result<void>; it fills the response that it captured.
 template <class Message, class Work>
-grpc::ServerReadReactor<Message>* HandleClientStream(ThreadPool& pool, Work work) {
-  return internal::HandleStream<MessageReader<Message>>(pool, std::move(work));
+grpc::ServerReadReactor<Message>* HandleClientStream(StreamPool& pool,
+                                                     grpc::CallbackServerContext* context,
+                                                     Work work) {
+  return internal::HandleStream<MessageReader<Message>>(pool, context, std::move(work));
 }
 
 }  // namespace hnx::rpc

@@ -1,7 +1,6 @@
 // A real gRPC server and client in one process, over the loopback.
 #include "rpc/handlers.h"
 
-#include <future>
 #include <memory>
 #include <vector>
 
@@ -17,6 +16,11 @@ namespace {
 using namespace std::chrono_literals;
 namespace pb = hypercore_nixos::v1;
 
+constexpr std::size_t kStreams = 2;
+constexpr std::chrono::milliseconds kStalled{300};
+constexpr std::uint64_t kEndless = 1'000'000'000;
+constexpr std::size_t kLongBytes = std::size_t{64} << 10;
+
 class EchoService final : public pb::Coordinator::CallbackService {
  public:
   grpc::ServerUnaryReactor* GetRelease(grpc::CallbackServerContext* context,
@@ -31,26 +35,31 @@ class EchoService final : public pb::Coordinator::CallbackService {
     });
   }
   grpc::ServerWriteReactor<pb::Failure>* ListFailures(
-      grpc::CallbackServerContext* /*context*/, const pb::ListFailuresRequest* request) override {
+      grpc::CallbackServerContext* context, const pb::ListFailuresRequest* request) override {
     return HandleServerStream<pb::Failure>(
-        pool_,
+        streams_, context,
         [this, count = request->release_id()](MessageWriter<pb::Failure>& out) -> Result<void> {
           for (std::uint64_t i = 0; i < count; ++i) {
             pb::Failure failure;
             failure.set_reason(std::to_string(i));
+            if (count == kEndless) {
+              failure.set_message(std::string(kLongBytes, 'x'));  // so that windows are full soon
+            }
             auto written = out.Write(failure);
             if (!written.has_value()) {
-              gone_.set_value(written.error());
+              MutexLock lock(mutex_);
+              gone_.push_back(written.error());
+              changed_.NotifyAll();
               return written;
             }
           }
           return {};
         });
   }
-  grpc::ServerReadReactor<pb::SubmitRequest>* Submit(grpc::CallbackServerContext* /*context*/,
+  grpc::ServerReadReactor<pb::SubmitRequest>* Submit(grpc::CallbackServerContext* context,
                                                      pb::SubmitResponse* response) override {
     return HandleClientStream<pb::SubmitRequest>(
-        pool_, [response](MessageReader<pb::SubmitRequest>& in) -> Result<void> {
+        streams_, context, [response](MessageReader<pb::SubmitRequest>& in) -> Result<void> {
           std::uint64_t bytes = 0;
           while (auto message = in.Read()) {
             bytes += message->store_paths().size();
@@ -60,10 +69,23 @@ class EchoService final : public pb::Coordinator::CallbackService {
         });
   }
 
-  std::promise<Error> gone_;
+  // What the writer of a stream whose client has gone was told.
+  Error Gone() HNX_EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    while (gone_.empty()) {
+      changed_.Wait(mutex_);
+    }
+    Error error = gone_.front();
+    gone_.erase(gone_.begin());
+    return error;
+  }
 
  private:
+  Mutex mutex_;
+  CondVar changed_;
+  std::vector<Error> gone_ HNX_GUARDED_BY(mutex_);
   ThreadPool pool_{"echo", 2, 8};
+  StreamPool streams_{"streams", kStreams, kStalled};
 };
 
 class HandlersTest : public testing::Test {
@@ -105,14 +127,94 @@ TEST_F(HandlersTest, StreamsToTheClientInOrder) {
 
 TEST_F(HandlersTest, AClientThatLeavesEndsTheStream) {
   pb::ListFailuresRequest request;
-  request.set_release_id(1'000'000'000);
+  request.set_release_id(kEndless);
   auto context = MakeContext(20s);
   auto stream = stub_->ListFailures(context.get(), request);
   pb::Failure failure;
   ASSERT_TRUE(stream->Read(&failure));
   context->TryCancel();
-  EXPECT_EQ(service_.gone_.get_future().get().code, ErrorCode::kCancelled);
+  EXPECT_EQ(service_.Gone().code, ErrorCode::kCancelled);
   (void)stream->Finish();
+}
+
+// A stream that its client begins, and reads nothing of any more.
+struct Stalled {
+  explicit Stalled(pb::Coordinator::Stub& stub) {
+    pb::ListFailuresRequest request;
+    request.set_release_id(kEndless);
+    stream = stub.ListFailures(context.get(), request);
+    pb::Failure failure;
+    began = stream->Read(&failure);
+  }
+  ~Stalled() {
+    context->TryCancel();
+    pb::Failure failure;
+    while (stream->Read(&failure)) {
+    }
+    (void)stream->Finish();
+  }
+  Stalled(const Stalled&) = delete;
+  Stalled& operator=(const Stalled&) = delete;
+  Stalled(Stalled&&) = delete;
+  Stalled& operator=(Stalled&&) = delete;
+
+  std::unique_ptr<grpc::ClientContext> context = MakeContext(60s);
+  std::unique_ptr<grpc::ClientReader<pb::Failure>> stream;
+  bool began = false;
+};
+
+TEST_F(HandlersTest, ANewcomerGetsThePlaceOfAStreamWhoseClientTakesNothing) {
+  Stalled first(*stub_);
+  ASSERT_TRUE(first.began);
+  Stalled second(*stub_);
+  ASSERT_TRUE(second.began);
+  pb::ListFailuresRequest request;
+  request.set_release_id(3);
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  // Refused until one of them has stalled for long enough.
+  grpc::Status status;
+  do {
+    auto context = MakeContext(20s);
+    auto stream = stub_->ListFailures(context.get(), request);
+    pb::Failure failure;
+    while (stream->Read(&failure)) {
+    }
+    status = stream->Finish();
+    if (!status.ok()) {
+      ASSERT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    }
+  } while (!status.ok() && std::chrono::steady_clock::now() < deadline);
+  EXPECT_TRUE(status.ok());
+  EXPECT_EQ(service_.Gone().code, ErrorCode::kCancelled);
+}
+
+TEST_F(HandlersTest, AClientThatSendsNothingMakesRoomToo) {
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<pb::SubmitResponse> responses(kStreams);
+  std::vector<std::unique_ptr<grpc::ClientWriter<pb::SubmitRequest>>> silent;
+  for (pb::SubmitResponse& response : responses) {
+    contexts.push_back(MakeContext(60s));
+    silent.push_back(stub_->Submit(contexts.back().get(), &response));
+    pb::SubmitRequest begins;
+    begins.set_store_paths("1");
+    ASSERT_TRUE(silent.back()->Write(begins));
+  }
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  grpc::Status status;
+  do {
+    pb::SubmitResponse response;
+    auto context = MakeContext(20s);
+    auto stream = stub_->Submit(context.get(), &response);
+    stream->WritesDone();
+    status = stream->Finish();
+  } while (!status.ok() && std::chrono::steady_clock::now() < deadline);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  for (auto& context : contexts) {
+    context->TryCancel();
+  }
+  for (auto& stream : silent) {
+    EXPECT_FALSE(stream->Finish().ok());
+  }
 }
 
 TEST_F(HandlersTest, StreamsFromTheClient) {
