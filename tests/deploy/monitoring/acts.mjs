@@ -43,6 +43,13 @@ export class Acts {
     await until(`Prometheus sees ${query}`, SEEN_TIMEOUT_MS, async () => (await this.prometheus.range(query, from, Date.now() / 1000)).length > 0)
   }
 
+  // What `query` adds up to becomes more than it is now.
+  async grows (query) {
+    const total = async () => (await this.prometheus.now(`sum(${query})`))[0]?.value ?? 0
+    const before = await total()
+    await until(`${query} grows`, SEEN_TIMEOUT_MS, async () => await total() > before)
+  }
+
   // The alert is at least pending: what it judges is so, and only has to last.
   wakes (alert) {
     return this.seen(`ALERTS{alertname="${alert}"}`)
