@@ -39,6 +39,10 @@ class ChannelResolver final : public LoopService {
   // `client` and `store` must outlive the resolver.
   ChannelResolver(http::HttpClient& client, WalkStore& store, ChannelResolverOptions options);
   ~ChannelResolver() override;
+  ChannelResolver(const ChannelResolver&) = delete;
+  ChannelResolver& operator=(const ChannelResolver&) = delete;
+  ChannelResolver(ChannelResolver&&) = delete;
+  ChannelResolver& operator=(ChannelResolver&&) = delete;
 
   // Resolves one release, if there is one.
   std::chrono::milliseconds RunOnce() override;

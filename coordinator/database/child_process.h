@@ -65,7 +65,7 @@ struct ChildResult {
   int status = 0;
   std::string output;
 };
-inline constexpr std::size_t kChildOutputMax = 64 * 1024;
+inline constexpr std::size_t kChildOutputMax = std::size_t{64} << 10;
 Result<ChildResult> RunChild(ChildSpec spec);
 
 }  // namespace hnx::coordinator

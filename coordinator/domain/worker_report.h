@@ -116,21 +116,21 @@ struct WorkerReport {
   std::uint64_t sequence = 0;
   bool mirrors = false;  // role mirror
   bool indexes = false;  // role index
+  bool draining = false;
+  // `drives` and `unread_drives` are all that is on the worker's disk.
+  bool lists_all_drives = false;
+  bool disk_full = false;
+  bool scrubs_nothing = false;
   std::uint64_t disk_free_bytes = 0;
   std::uint64_t capacity_bytes = 0;
   std::vector<JobReport> jobs;
   std::vector<DriveReport> drives;
-  bool draining = false;
   std::string version;
   std::vector<HostUseReport> hosts{};
-  // `drives` and `unread_drives` are all that is on the worker's disk.
-  bool lists_all_drives = false;
   std::vector<Bytes> unread_drives{};
-  bool disk_full = false;
   std::string failure_domain{};
   std::string peer_address{};  // empty: peers cannot dial it
   std::vector<CopyReport> copies{};
-  bool scrubs_nothing = false;
   // What the call's certificate or token proves; empty: the door is open.
   std::string identity{};
 };

@@ -39,7 +39,7 @@ using ArtifactId = std::int64_t;
 using Sha256 = std::array<std::byte, 32>;
 
 // A chunk of an artifact; the schema's limit.
-inline constexpr std::size_t kArtifactChunkBytesMax = 1024 * 1024;
+inline constexpr std::size_t kArtifactChunkBytesMax = std::size_t{1} << 20;
 // Rows in one AddRoots, NextFrontier or SaveWalkResults.
 inline constexpr std::size_t kWalkBatchMax = 16'384;
 

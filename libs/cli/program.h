@@ -33,8 +33,11 @@ class Program {
   using Run = std::function<ExitCode()>;
 
   Program(const std::string& name, const std::string& description);
+  ~Program() = default;
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
+  Program(Program&&) = delete;
+  Program& operator=(Program&&) = delete;
 
   // `examples`: whole command lines, one a line. `exits`: all codes that it may end with. The App
   // lives as long as the Program.

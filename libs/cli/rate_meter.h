@@ -29,7 +29,7 @@ class RateMeter {
  private:
   struct Sample {
     Clock::SteadyTime at;
-    std::uint64_t value;
+    std::uint64_t value = 0;
   };
   std::chrono::milliseconds window_;
   std::deque<Sample> samples_;

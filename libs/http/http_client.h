@@ -45,9 +45,9 @@ struct HttpClientOptions {
   std::chrono::seconds rate_min_window{60};           // ... over this window fails the transfer
   // Total deadline after the head: deadline_base + body size / deadline_rate. Paused time is free.
   std::chrono::milliseconds deadline_base{120'000};
-  std::uint64_t deadline_rate_bytes_per_second = 16 * 1024;
-  std::size_t receive_buffer_bytes = 256 * 1024;  // per transfer
-  std::size_t head_size_max = 64 * 1024;
+  std::uint64_t deadline_rate_bytes_per_second = std::uint64_t{16} << 10;
+  std::size_t receive_buffer_bytes = std::size_t{256} << 10;  // per transfer
+  std::size_t head_size_max = std::size_t{64} << 10;
   // Redirects to loopback, private and link-local addresses are refused, unless the URL that we
   // were given points to such an address too.
   bool redirect_to_private_addresses = false;

@@ -43,6 +43,10 @@ class MirrorReader final : public MirrorView {
   // (nothing published yet) is an empty mirror.
   static Result<std::unique_ptr<MirrorReader>> Open(MirrorReaderOptions options);
   ~MirrorReader() override;
+  MirrorReader(const MirrorReader&) = delete;
+  MirrorReader& operator=(const MirrorReader&) = delete;
+  MirrorReader(MirrorReader&&) = delete;
+  MirrorReader& operator=(MirrorReader&&) = delete;
 
   // Moves index and shards to their newest durable versions; true when the index changed. Call it
   // from one thread, every second or so.

@@ -55,6 +55,10 @@ class CopySet final : public LoopService {
                                                std::filesystem::path folder,
                                                std::function<void()> on_held);
   ~CopySet() override;
+  CopySet(const CopySet&) = delete;
+  CopySet& operator=(const CopySet&) = delete;
+  CopySet(CopySet&&) = delete;
+  CopySet& operator=(CopySet&&) = delete;
 
   // The last answer counts. A copy that is not in it stays as it is.
   void Want(const std::vector<WantedCopy>& wanted) HNX_EXCLUDES(mutex_);

@@ -56,6 +56,10 @@ class IndexPublisher final : public LoopService {
                                                       std::function<void()> changed,
                                                       DriveHeads* heads = nullptr);
   ~IndexPublisher() override;
+  IndexPublisher(const IndexPublisher&) = delete;
+  IndexPublisher& operator=(const IndexPublisher&) = delete;
+  IndexPublisher(IndexPublisher&&) = delete;
+  IndexPublisher& operator=(IndexPublisher&&) = delete;
 
   IndexState State() const HNX_EXCLUDES(mutex_);
 

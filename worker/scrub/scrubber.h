@@ -39,6 +39,10 @@ class Scrubber final : public LoopService {
   Scrubber(ScrubberOptions options, ScrubParts parts,
            std::function<std::vector<ScrubbedDrive>()> drives, const Clock& clock = Clock::Real());
   ~Scrubber() override;
+  Scrubber(const Scrubber&) = delete;
+  Scrubber& operator=(const Scrubber&) = delete;
+  Scrubber(Scrubber&&) = delete;
+  Scrubber& operator=(Scrubber&&) = delete;
 
   std::chrono::milliseconds RunOnce() override;
   // Ends what runs; before Stop.

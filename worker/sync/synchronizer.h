@@ -83,6 +83,10 @@ class Synchronizer final : public LoopService {
   Synchronizer(SynchronizerOptions options, SynchronizerParts parts,
                const Clock& clock = Clock::Real());
   ~Synchronizer() override;
+  Synchronizer(const Synchronizer&) = delete;
+  Synchronizer& operator=(const Synchronizer&) = delete;
+  Synchronizer(Synchronizer&&) = delete;
+  Synchronizer& operator=(Synchronizer&&) = delete;
 
   std::chrono::milliseconds RunOnce() override;
 

@@ -57,6 +57,10 @@ class DriveReader final : public DriveView {
   // kNotFound: no such drive in the folder. kDataLoss: its newest version does not verify.
   static Result<std::unique_ptr<DriveReader>> Open(DriveReaderOptions options);
   ~DriveReader() override;
+  DriveReader(const DriveReader&) = delete;
+  DriveReader& operator=(const DriveReader&) = delete;
+  DriveReader(DriveReader&&) = delete;
+  DriveReader& operator=(DriveReader&&) = delete;
 
   // Moves to the newest durable version of both cores; true when it changed. Costs a few small
   // reads when nothing did.

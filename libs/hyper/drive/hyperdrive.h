@@ -136,6 +136,10 @@ class Hyperdrive {
   // as Hypercore::TakeOver; kNotFound: no drive there.
   static Result<void> TakeOver(Corestore& store);
   ~Hyperdrive();
+  Hyperdrive(const Hyperdrive&) = delete;
+  Hyperdrive& operator=(const Hyperdrive&) = delete;
+  Hyperdrive(Hyperdrive&&) = delete;
+  Hyperdrive& operator=(Hyperdrive&&) = delete;
 
   // The key of the drive that a store with this primary key has or would have.
   static DriveKey KeyFor(const PrimaryKey& primary_key);

@@ -19,8 +19,11 @@ namespace hnx::hyper {
 class Cancellation {
  public:
   Cancellation() = default;
+  ~Cancellation() = default;
   Cancellation(const Cancellation&) = delete;
   Cancellation& operator=(const Cancellation&) = delete;
+  Cancellation(Cancellation&&) = delete;
+  Cancellation& operator=(Cancellation&&) = delete;
 
   // For good. Idempotent.
   void Cancel() HNX_EXCLUDES(mutex_);

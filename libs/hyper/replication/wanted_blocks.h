@@ -5,6 +5,7 @@
 // Threads: that of the Replicator.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -59,12 +60,9 @@ class WantedBlocks {
   // `use` is called in order until it returns true.
   template <class Use>
   bool AnyOfSelections(const Use& use) {
-    for (const auto& [order, id] : selection_order_) {
-      if (use(*selections_.at(id))) {
-        return true;
-      }
-    }
-    return false;
+    return std::ranges::any_of(selection_order_, [&](const auto& ordered) {
+      return use(*selections_.at(ordered.second));
+    });
   }
 
   // -- Fetches. kResourceExhausted beyond kFetchesMax.

@@ -31,6 +31,7 @@ WorkerReport FakeIndex::Report() {
           .nonce = 5,
           .sequence = ++sequence_,
           .indexes = true,
+          .draining = draining,
           .jobs = {},
           .drives = {{.key = key,
                       .content_key = Digest("index content"),
@@ -41,7 +42,6 @@ WorkerReport FakeIndex::Report() {
                       .publish_batch = batch,
                       .publish_plan = batch == 0 ? 0 : plan_,
                       .index = std::move(now)}},
-          .draining = draining,
           .version = "1"};
 }
 
