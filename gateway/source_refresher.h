@@ -25,6 +25,10 @@ class SourceRefresher final : public LoopService {
   SourceRefresher(MirrorSource& source, std::chrono::milliseconds interval,
                   http::MetricsRegistry& metrics, const Clock& clock = Clock::Real());
   ~SourceRefresher() override;
+  SourceRefresher(const SourceRefresher&) = delete;
+  SourceRefresher& operator=(const SourceRefresher&) = delete;
+  SourceRefresher(SourceRefresher&&) = delete;
+  SourceRefresher& operator=(SourceRefresher&&) = delete;
 
   std::chrono::milliseconds RunOnce() override;
 

@@ -29,6 +29,10 @@ class PeerMirror final : public FarMirror {
   static Result<std::unique_ptr<PeerMirror>> Open(PeerMirrorOptions options);
   // Stops the node: reads that wait return kCancelled.
   ~PeerMirror() override;
+  PeerMirror(const PeerMirror&) = delete;
+  PeerMirror& operator=(const PeerMirror&) = delete;
+  PeerMirror(PeerMirror&&) = delete;
+  PeerMirror& operator=(PeerMirror&&) = delete;
 
   hyper::RemoteDrive& index() override { return mirror_->index(); }
   Result<std::shared_ptr<const mirror::MirrorView>> View(const hyper::ReadLimits& limits) override {

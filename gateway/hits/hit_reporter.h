@@ -35,6 +35,10 @@ class HitReporter final : public LoopService {
   // `counter` must outlive this object.
   HitReporter(HitCounter& counter, std::string gateway, Send send);
   ~HitReporter() override;
+  HitReporter(const HitReporter&) = delete;
+  HitReporter& operator=(const HitReporter&) = delete;
+  HitReporter(HitReporter&&) = delete;
+  HitReporter& operator=(HitReporter&&) = delete;
 
   // Sends what was counted.
   std::chrono::milliseconds RunOnce() override;

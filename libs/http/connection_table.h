@@ -36,7 +36,7 @@ struct ConnectionLimits {
   std::chrono::milliseconds wait_max{75'000};
   // A client that takes less than so many bytes of its answer in answer_window, while there are
   // some for it to take, is cut off; a window of 0: none is.
-  std::uint64_t answer_bytes_min = 64 * 1024;
+  std::uint64_t answer_bytes_min = std::uint64_t{64} << 10;
   std::chrono::milliseconds answer_window{75'000};
 };
 

@@ -49,8 +49,8 @@ struct HttpServerOptions {
   // for how long nothing may be taken of an answer.
   std::chrono::seconds idle_timeout{75};
   // A client that takes less than that of a waiting answer in idle_timeout is cut off.
-  std::uint64_t answer_bytes_min = 64 * 1024;
-  std::size_t request_head_size_max = 32 * 1024;  // request line and headers
+  std::uint64_t answer_bytes_min = std::uint64_t{64} << 10;
+  std::size_t request_head_size_max = std::size_t{32} << 10;  // request line and headers
   std::chrono::milliseconds drain_timeout{5000};  // Stop waits so long for answers on their way
   // Threads for ServerResponse::later and for ServerResponse::stream, and how many may wait for one
   // of each; beyond that the answer is 503. None is started before it is needed.

@@ -21,7 +21,7 @@ class StreamPoolTest : public testing::Test {
     bool cut = false;
   };
 
-  ~StreamPoolTest() override {
+  void TearDown() override {
     {
       MutexLock lock(mutex_);
       for (const auto& stream : streams_) {
