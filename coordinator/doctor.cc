@@ -10,7 +10,6 @@
 #include "access/access_checks.h"
 #include "cli/checkup.h"
 #include "cli/host_checks.h"
-#include "cli/json_text.h"
 #include "cli/option.h"
 #include "coordinator/database/open_database.h"
 #include "coordinator/database/postgres_binaries.h"
@@ -148,12 +147,7 @@ cli::ExitCode RunDoctor(const DoctorOptions& options) {
     std::cerr << "coordinator doctor: " << checked.error().message << '\n';
     return cli::ExitCode::kUsage;
   }
-  if (options.json) {
-    std::cout << cli::JsonLine(checkup.ToJson()) << '\n';
-  } else {
-    checkup.Print(std::cout);
-  }
-  return checkup.Exit();
+  return checkup.Tell(std::cout, options.json);
 }
 
 }  // namespace hnx::coordinator

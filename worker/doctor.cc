@@ -14,7 +14,6 @@
 #include "base/file.h"
 #include "cli/checkup.h"
 #include "cli/host_checks.h"
-#include "cli/json_text.h"
 #include "cli/option.h"
 #include "doctor/coordinator_checks.h"
 #include "doctor/port_checks.h"
@@ -95,12 +94,7 @@ cli::ExitCode RunDoctor(DoctorOptions options) {
   doctor::CheckCoordinators(checkup, options.run.endpoints, options.run.access);
   doctor::CheckPort(checkup, "listen-peers", options.run.peers.listen, holder);
   doctor::CheckPort(checkup, "listen-metrics", options.run.listen_metrics, holder);
-  if (options.json) {
-    std::cout << cli::JsonLine(checkup.ToJson()) << '\n';
-  } else {
-    checkup.Print(std::cout);
-  }
-  return checkup.Exit();
+  return checkup.Tell(std::cout, options.json);
 }
 
 }  // namespace hnx::worker

@@ -113,9 +113,9 @@ void Work(const Flags& flags, int number, Tally& tally) {
     Result<void> outcome =
         rpc::CheckStatus(stub->Synchronize(context.get(), request, &response), "synchronize");
     if (!outcome && IsRetryable(outcome.error().code)) {
-      // As real workers do: the coordinator was busy.
       tally.NoteRetry(outcome.error());
-      std::this_thread::sleep_for(kIdlePause);
+      // As real workers do: the coordinator was busy, and nothing tells when it is not any more.
+      std::this_thread::sleep_for(kIdlePause);  // a pause before the call is repeated
       continue;
     }
     if (outcome) {

@@ -12,7 +12,6 @@
 #include "access/access_checks.h"
 #include "cli/checkup.h"
 #include "cli/host_checks.h"
-#include "cli/json_text.h"
 #include "cli/option.h"
 #include "doctor/cache_checks.h"
 #include "doctor/coordinator_checks.h"
@@ -160,12 +159,7 @@ cli::ExitCode RunDoctor(const DoctorOptions& options) {
     return cli::ExitCode::kUsage;
   }
   CheckCoordinators(checkup, serve);
-  if (options.json) {
-    std::cout << cli::JsonLine(checkup.ToJson()) << '\n';
-  } else {
-    checkup.Print(std::cout);
-  }
-  return checkup.Exit();
+  return checkup.Tell(std::cout, options.json);
 }
 
 }  // namespace hnx::gateway

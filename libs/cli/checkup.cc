@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/json_text.h"
 #include "cli/terminal.h"
 
 namespace hnx::cli {
@@ -67,6 +68,15 @@ void Checkup::Print(std::ostream& out) const {
   }
   out << fmt::format("{} things were looked at: {} faults, {} warnings\n", findings_.size(),
                      Count(CheckLevel::kFault), Count(CheckLevel::kWarning));
+}
+
+ExitCode Checkup::Tell(std::ostream& out, bool json) const {
+  if (json) {
+    out << JsonLine(ToJson()) << '\n';
+  } else {
+    Print(out);
+  }
+  return Exit();
 }
 
 nlohmann::ordered_json Checkup::ToJson() const {

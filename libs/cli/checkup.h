@@ -33,6 +33,8 @@ class Checkup {
   ExitCode Exit() const;
 
   void Print(std::ostream& out) const;
+  // Print, or ToJson in a line; and how the program is to end.
+  ExitCode Tell(std::ostream& out, bool json) const;
   // docs/schemas/coordinator-doctor.schema.json
   nlohmann::ordered_json ToJson() const;
 
