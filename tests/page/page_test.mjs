@@ -204,6 +204,9 @@ test('page', async ({ scratch, owns }) => {
   await looker.says('#failures-note', 'None begins so.')
   await page.fill('#failures-prefix', '')
   await until('all again', TIMEOUT_MS, async () => await shown() === FAILURES_A_PAGE)
+  await page.click('button:has-text("Show them")')
+  const [title, head] = await page.evaluate(() => ['#failures h2', 'body > header'].map((words) => document.querySelector(words).getBoundingClientRect()).map(({ top, bottom }) => ({ top, bottom })))
+  check(title.top >= head.bottom, `the title of what is shown lies below the head of the page: ${JSON.stringify({ title, head })}`)
   await looker.looksRight('5000')
   looker.noErrors('5,000 paths')
 
